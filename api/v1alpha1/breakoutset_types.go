@@ -143,6 +143,7 @@ const (
 // BreakoutRoomName is the name of a room within its set.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=40
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 type BreakoutRoomName string
 
 // BreakoutRoomSpec describes one breakout room.
@@ -150,7 +151,6 @@ type BreakoutRoomSpec struct {
 	// name is the room's name within the set: a DNS label of at most 40 characters, not "main". Its MeetingRoom is called <set>-<name>. It is
 	// the list's key: another name is another room, with another session.
 	// +required
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:XValidation:rule="self != 'main'",message="main is the main room's name"
 	Name BreakoutRoomName `json:"name,omitempty"`
 
@@ -160,7 +160,7 @@ type BreakoutRoomSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="displayName has no control characters and no blank at either end"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// maxParticipants is how many people mode Automatic puts into the room, and how many browsers let choose it; 0 means no limit;
@@ -175,12 +175,12 @@ type BreakoutRoomSpec struct {
 type Placement struct {
 	// participant is the name of a participant of the meeting room. It is the list's key.
 	// +required
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	Participant ParticipantName `json:"participant,omitempty"`
 
 	// room is the name of a room of the set, or "main" to stay in the main room. Mutable: a change while the set is open moves the
 	// participant and sends `participantMoved`.
 	// +required
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Room BreakoutRoomName `json:"room,omitempty"`
 }
 
@@ -417,13 +417,19 @@ type PendingSignals struct {
 
 	// added names the rooms that are new.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
 	Added []BreakoutRoomName `json:"added,omitempty"`
 
+	// newRooms names the rooms that this plan makes known; their sessions, where nobody can be yet, are not told.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=500
+	NewRooms []BreakoutRoomName `json:"newRooms,omitempty"`
+
 	// edited names the rooms whose name or size changed.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
 	Edited []BreakoutRoomName `json:"edited,omitempty"`
 
@@ -435,8 +441,7 @@ type PendingSignals struct {
 
 	// moved are those who belong into another room than before.
 	// +optional
-	// +listType=map
-	// +listMapKey=participant
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Moved []PendingMove `json:"moved,omitempty"`
 
@@ -446,7 +451,7 @@ type PendingSignals struct {
 
 	// roles names those who became, or are no longer, host or co-host.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Roles []ParticipantName `json:"roles,omitempty"`
 
@@ -482,13 +487,13 @@ type SignalsStatus struct {
 
 	// missing names the rooms, "main" among them, whose sessions were not told yet what is pending.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1501
 	Missing []BreakoutRoomName `json:"missing,omitempty"`
 
 	// failed names the rooms, "main" among them, whose sessions could not be told what was pending last.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1501
 	Failed []BreakoutRoomName `json:"failed,omitempty"`
 
@@ -544,6 +549,10 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	MainDisplayName string `json:"mainDisplayName,omitempty"`
 
+	// mode is the assignment mode that the rooms were opened with, or that people were told last.
+	// +optional
+	Mode BreakoutSetMode `json:"mode,omitempty"`
+
 	// openedAt is when the rooms were last opened; absent when they were not, or were closed by other than the time.
 	// +optional
 	OpenedAt *metav1.Time `json:"openedAt,omitempty"`
@@ -573,8 +582,7 @@ type BreakoutSetStatus struct {
 
 	// rooms are the open breakout rooms and who belongs where: what everybody was told, or is being told.
 	// +optional
-	// +listType=map
-	// +listMapKey=name
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
 	Rooms []BreakoutRoomStatus `json:"rooms,omitempty"`
 

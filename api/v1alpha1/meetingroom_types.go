@@ -130,10 +130,9 @@ const (
 	TokenDeliverySecret TokenDelivery = "Secret"
 )
 
-// ParticipantName is a participant's identity: free text without control characters and without blanks at either end.
+// ParticipantName is a participant's identity: free text. Where users write it, control characters and blanks at either end are refused.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
-// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$`
 type ParticipantName string
 
 // ConnectionDataValue is one value of a participant's connection data.
@@ -182,6 +181,7 @@ type Participant struct {
 	// name is the participant's identity everywhere: in tokens, placements and signals. 1 to 64 characters of free text, without control
 	// characters and without blanks at either end. It is the list's key: another name is another participant, with another token.
 	// +required
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	Name ParticipantName `json:"name,omitempty"`
 
 	// role is Host, CoHost, Participant (default) or Viewer. Host and CoHost get a token of role moderator, Participant of publisher, Viewer
@@ -193,6 +193,7 @@ type Participant struct {
 	// to 32 characters with values of at most 64. Everybody in the session, and Vonage's logs, can read it: nothing personal. The whole
 	// connection data must fit in 1000 bytes, else TokensReady says for whom it does not. Mutable: a change replaces the token.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=8
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 32 && k != 'id' && k != 'name' && k != 'role' && k != 'isCohost')",message="keys have 1 to 32 characters and are none of id, name, role, isCohost"
@@ -226,6 +227,7 @@ type TokensSpec struct {
 // MeetingRoomSpec describes a meeting room.
 // +kubebuilder:validation:XValidation:rule="has(self.session) == has(oldSelf.session) && (!has(self.session) || self.session == oldSelf.session)",message="session is immutable: make another room for another session"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.sessionID) || has(self.sessionID)",message="sessionID cannot be removed"
+// +kubebuilder:validation:XValidation:rule="!has(self.participants) || self.participants.map(p, 2 * size(bytes(p.name)) + (has(p.connectionData) ? p.connectionData.map(k, size(bytes(k)) + size(bytes(p.connectionData[k]))).sum() : 0)).sum() <= 900000",message="participants are too large to store: their connectionData and twice their names have more than 900000 bytes; use shorter ones, or several rooms"
 // +kubebuilder:validation:XValidation:rule="!has(self.participants) || size(self.participants) <= 300 || (has(self.tokens) && has(self.tokens.delivery) && self.tokens.delivery == 'Secret')",message="more than 300 participants need tokens.delivery: Secret"
 type MeetingRoomSpec struct {
 	// accountRef names the VonageAccount; the one marked as default where unset. Mutable until the room has a session; from then on the
@@ -238,7 +240,7 @@ type MeetingRoomSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="displayName has no control characters and no blank at either end"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// session describes the Vonage session; a routed one without recording by default. Immutable, as a session is at the vendor.
@@ -254,8 +256,9 @@ type MeetingRoomSpec struct {
 	// +kubebuilder:validation:Pattern=`^[12]_[A-Za-z0-9_-]+$`
 	SessionID string `json:"sessionID,omitempty"`
 
-	// participants are those who get a token, by name; at most 1000, and at most 300 with tokens.delivery Status. Mutable: who is added gets
-	// a token; who is removed loses it from status, but a token handed out stays valid at the vendor until it expires.
+	// participants are those who get a token, by name; at most 1000, and at most 300 with tokens.delivery Status. Twice the bytes of their names
+	// plus those of their connectionData are at most 900000, so that the room with its tokens can be stored. Mutable: who is added gets a
+	// token; who is removed loses it from status, but a token handed out stays valid at the vendor until it expires.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -351,8 +354,7 @@ type MeetingRoomStatus struct {
 
 	// tokens are the participants' tokens, by participant, in the order of spec.participants.
 	// +optional
-	// +listType=map
-	// +listMapKey=participant
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Tokens []ParticipantToken `json:"tokens,omitempty"`
 
@@ -405,6 +407,7 @@ type MeetingRoom struct {
 
 	// spec is the desired state of the room. A room without one is complete: a session and no tokens.
 	// +optional
+	// +kubebuilder:default:={}
 	Spec MeetingRoomSpec `json:"spec,omitzero"`
 
 	// status is the observed state of the room, with session ID and tokens.

@@ -36,6 +36,7 @@ const (
 type Message struct {
 	// from is who is shown as the sender: a participant's name or any other. 1 to 64 characters.
 	// +required
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	From ParticipantName `json:"from,omitempty"`
 
 	// text is what is shown; 1 to 1000 characters.
@@ -49,11 +50,11 @@ type Message struct {
 type RaiseHand struct {
 	// participant is who raises a hand.
 	// +required
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	Participant ParticipantName `json:"participant,omitempty"`
 
 	// room is where they are: a room of the set, or "main".
 	// +required
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Room BreakoutRoomName `json:"room,omitempty"`
 }
 
@@ -72,6 +73,7 @@ type CustomSignal struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=8000
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 8000",message="data has at most 8000 bytes"
 	Data string `json:"data,omitempty"`
 }
 

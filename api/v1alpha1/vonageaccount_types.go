@@ -92,8 +92,10 @@ type AllowedNamespaces struct {
 	From NamespacesFrom `json:"from,omitempty"`
 
 	// selector selects namespaces by their labels; required with from: Selector, else not allowed. The empty selector matches every
-	// namespace. Mutable; rooms that have a session keep it, but get no new tokens while their namespace is not allowed.
+	// namespace. At most 64 labels, and 64 expressions of at most 64 values. Mutable; rooms that have a session keep it, but get no new tokens
+	// while their namespace is not allowed.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || size(self.matchLabels) <= 64) && (!has(self.matchExpressions) || size(self.matchExpressions) <= 64 && self.matchExpressions.all(e, !has(e.values) || size(e.values) <= 64))",message="selector has at most 64 labels, and 64 expressions of at most 64 values"
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 

@@ -577,6 +577,11 @@ func (in *PendingSignals) DeepCopyInto(out *PendingSignals) {
 		*out = make([]BreakoutRoomName, len(*in))
 		copy(*out, *in)
 	}
+	if in.NewRooms != nil {
+		in, out := &in.NewRooms, &out.NewRooms
+		*out = make([]BreakoutRoomName, len(*in))
+		copy(*out, *in)
+	}
 	if in.Edited != nil {
 		in, out := &in.Edited, &out.Edited
 		*out = make([]BreakoutRoomName, len(*in))

@@ -1,0 +1,388 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package breakout
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+)
+
+// PlanOpening makes v the planned view of a status that has none and plans to tell everybody that the rooms are open.
+func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
+	names := make([]roomName, len(v.Rooms))
+	var moved []v1alpha1.PendingMove
+	for i, r := range v.Rooms {
+		names[i] = r.Name
+		for _, p := range r.Participants {
+			moved = append(moved, v1alpha1.PendingMove{Participant: p, From: mainRoom})
+		}
+	}
+	v.write(st)
+	st.Signals.Failed = nil
+	st.Signals.RecentMoves, st.Signals.RenamedAt = nil, nil
+	p := &v1alpha1.PendingSignals{NewRooms: names, Moved: moved}
+	if len(v.Rooms) > 0 {
+		p.Announcement = v1alpha1.AnnounceOpening
+	}
+	if v.Timer != nil {
+		p.Timer = v1alpha1.TimerSet
+	}
+	setPending(st, p, now)
+}
+
+// PlanUpdate makes v the planned view of an open set's status and plans to tell everybody what is different, together with what they were
+// not told yet of the plan before. It reports whether the status changed.
+//
+// The difference is taken from the last planned view, told or not, since anyone may have heard of it.
+func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
+	old := Planned(st)
+	if old.Equal(v) {
+		return false
+	}
+	p := merge(st, difference(old, v), v, now)
+	v.write(st)
+	if !isEmpty(p) || st.Signals.Pending != nil {
+		setPending(st, p, now)
+	}
+	return true
+}
+
+// PlanResend plans to tell everybody the present rooms and timer once more.
+func PlanResend(st *v1alpha1.BreakoutSetStatus, now time.Time) {
+	p := st.Signals.Pending.DeepCopy()
+	if p == nil {
+		p = &v1alpha1.PendingSignals{}
+	}
+	if p.Announcement == "" {
+		p.Announcement = v1alpha1.AnnounceResend
+	}
+	if p.Timer == "" && st.Timer != nil {
+		p.Timer = v1alpha1.TimerSet
+	}
+	setPending(st, p, now)
+}
+
+// PlanClosing makes the planned view one without breakout rooms and plans to tell everybody to come back, not before farewellAt.
+func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
+	p := &v1alpha1.PendingSignals{Removed: slices.Clone(st.Rooms)}
+	if old := st.Signals.Pending; old != nil {
+		p.Removed = append(p.Removed, old.Removed...)
+		if len(old.Moved) > 0 { // who may have been told
+			farewellAt = later(farewellAt, now.Add(reactionTime))
+		}
+	}
+	if len(p.Removed) > 0 {
+		p.Announcement = v1alpha1.AnnounceClosing
+	}
+	farewellAt = later(farewellAt, movesUntil(st.Signals.RecentMoves))
+	if st.Timer != nil && st.Timer.EndTime.After(now) {
+		p.Timer = v1alpha1.TimerClear
+	}
+	if farewellAt.After(now) {
+		p.NotBefore = microTime(farewellAt)
+	}
+	v := Planned(st)
+	v.MainParticipants, v.Rooms, v.Timer = v.people(), nil, nil
+	v.write(st)
+	setPending(st, p, now)
+}
+
+// difference is what is to be said to those who know the old view, so that they know the new one.
+func difference(old, v View) *v1alpha1.PendingSignals {
+	p := &v1alpha1.PendingSignals{}
+	for _, r := range v.Rooms {
+		switch before := old.room(r.Name); {
+		case before == nil || before.SessionID != r.SessionID:
+			p.Added = append(p.Added, r.Name)
+		case before.DisplayName != r.DisplayName || before.MaxParticipants != r.MaxParticipants:
+			p.Edited = append(p.Edited, r.Name)
+		}
+	}
+	p.NewRooms = slices.Clone(p.Added)
+	for _, r := range old.Rooms {
+		if after := v.room(r.Name); after == nil || after.SessionID != r.SessionID {
+			p.Removed = append(p.Removed, r)
+		}
+	}
+	p.Moved = movesBetween(old, v)
+	p.Timer = timerChange(old.Timer, v.Timer)
+	p.Roles = roleChanges(old, v)
+	if v.Mode == v1alpha1.ModeChoose && old.Mode != v.Mode {
+		p.Announcement = v1alpha1.AnnounceResend
+	}
+	return p
+}
+
+// movesBetween are those who were somewhere by the old view and belong somewhere else by the new one. Somebody new to the meeting counts as
+// having been in the main room.
+func movesBetween(old, v View) []v1alpha1.PendingMove {
+	var moved []v1alpha1.PendingMove
+	before, after := old.Places(), v.Places()
+	for _, p := range v.people() {
+		if from, to := before[p], after[p]; from != to {
+			moved = append(moved, v1alpha1.PendingMove{Participant: p, From: orMain(from)})
+		}
+	}
+	return moved
+}
+
+func timerChange(old, v *v1alpha1.TimerStatus) v1alpha1.TimerChange {
+	switch {
+	case equality.Semantic.DeepEqual(old, v):
+		return ""
+	case v == nil:
+		return v1alpha1.TimerClear
+	default:
+		return v1alpha1.TimerSet
+	}
+}
+
+// roleChanges are the people of the new view who lead, or led, otherwise by the old one.
+func roleChanges(old, v View) []personName {
+	var changed []personName
+	oldRoles, roles := leaders(old), leaders(v)
+	for _, p := range v.people() {
+		if oldRoles[p] != roles[p] {
+			changed = append(changed, p)
+		}
+	}
+	return changed
+}
+
+// leaders is the role of those who lead.
+func leaders(v View) map[personName]v1alpha1.ParticipantRole {
+	roles := make(map[personName]v1alpha1.ParticipantRole, len(v.Hosts)+len(v.CoHosts))
+	for _, p := range v.Hosts {
+		roles[p] = v1alpha1.RoleHost
+	}
+	for _, p := range v.CoHosts {
+		roles[p] = v1alpha1.RoleCoHost
+	}
+	return roles
+}
+
+// merge restates against v what the status has still pending, together with the difference d of v from the planned view.
+func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, now time.Time) *v1alpha1.PendingSignals {
+	old := st.Signals.Pending
+	if old == nil {
+		old = &v1alpha1.PendingSignals{}
+	}
+	settleTold(st, old, now)
+	p := &v1alpha1.PendingSignals{
+		Announcement: old.Announcement,
+		NewRooms:     d.NewRooms,
+		Added:        union(stillListed(old.Added, v), d.Added),
+		Removed:      append(slices.Clone(old.Removed), d.Removed...),
+		Moved:        mergeMoves(st, old, d, v, now),
+		Timer:        mergeTimer(old.Timer, d.Timer, v.Timer),
+		Roles:        union(old.Roles, d.Roles),
+	}
+	if p.Announcement == "" {
+		p.Announcement = d.Announcement
+	}
+	p.Edited = slices.DeleteFunc(union(stillListed(old.Edited, v), d.Edited), func(r roomName) bool { return slices.Contains(p.Added, r) })
+	if until := movesUntil(st.Signals.RecentMoves); len(d.Edited) > 0 && until.After(now) && renamesTarget(st, d.Edited, v) {
+		p.NotBefore = microTime(until)
+	}
+	return p
+}
+
+// settleTold takes those out of the pending moves who were told for certain, because the session that they listen in was, and remembers that
+// they were told.
+func settleTold(st *v1alpha1.BreakoutSetStatus, old *v1alpha1.PendingSignals, now time.Time) {
+	var told []personName
+	untold := slices.DeleteFunc(slices.Clone(old.Moved), func(m v1alpha1.PendingMove) bool {
+		sent := m.NotBefore == nil || !m.NotBefore.After(now)
+		if sent && old.NotBefore == nil && !slices.Contains(st.Signals.Missing, m.From) {
+			told = append(told, m.Participant)
+			return true
+		}
+		return false
+	})
+	if len(told) > 0 {
+		old.Moved = untold
+		remember(st, told, now)
+	}
+}
+
+// mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones. Whoever was told
+// to move a moment ago, or may have been, is not told again before their browser has acted on it.
+func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, now time.Time) []v1alpha1.PendingMove {
+	recent := map[personName]time.Time{}
+	for _, r := range st.Signals.RecentMoves {
+		for _, p := range r.Participants {
+			recent[p] = later(recent[p], r.Time.Add(reactionTime))
+		}
+	}
+	moves, after := map[personName]v1alpha1.PendingMove{}, v.Places()
+	for _, m := range old.Moved {
+		unsent := m.NotBefore != nil && m.NotBefore.After(now) || old.NotBefore != nil && old.NotBefore.After(now)
+		if unsent && orMain(after[m.Participant]) == m.From {
+			continue // back again before anybody heard of it
+		}
+		if !unsent {
+			m.NotBefore = microTime(now.Add(reactionTime))
+		}
+		moves[m.Participant] = m
+	}
+	for _, m := range d.Moved {
+		if _, pending := moves[m.Participant]; pending {
+			continue
+		}
+		if until := recent[m.Participant]; until.After(now) {
+			m.NotBefore = microTime(until)
+		}
+		moves[m.Participant] = m
+	}
+	merged := make([]v1alpha1.PendingMove, 0, len(moves))
+	for _, p := range v.people() {
+		if m, ok := moves[p]; ok {
+			merged = append(merged, m)
+		}
+	}
+	return merged
+}
+
+func mergeTimer(old, d v1alpha1.TimerChange, timer *v1alpha1.TimerStatus) v1alpha1.TimerChange {
+	switch {
+	case d != "":
+		return d
+	case old == v1alpha1.TimerSet && timer == nil:
+		return v1alpha1.TimerClear
+	default:
+		return old
+	}
+}
+
+// renamesTarget tells whether one of the edited rooms is where somebody is on the way to, who would not find it under another name.
+func renamesTarget(st *v1alpha1.BreakoutSetStatus, edited []roomName, v View) bool {
+	places := v.Places()
+	for _, r := range st.Signals.RecentMoves {
+		for _, p := range r.Participants {
+			if slices.Contains(edited, places[p]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// setPending makes p what is to be said, with a revision of its own, to every session that can have people in it.
+func setPending(st *v1alpha1.BreakoutSetStatus, p *v1alpha1.PendingSignals, now time.Time) {
+	s := &st.Signals
+	s.Revision = max(s.Revision+1, now.UnixMilli())
+	s.RecentMoves = slices.DeleteFunc(s.RecentMoves, func(r v1alpha1.RecentMoves) bool { return !r.Time.Add(reactionTime).After(now) })
+	s.Failed = nil
+	if isEmpty(p) {
+		s.Pending, s.Missing = nil, nil
+		return
+	}
+	s.Pending = p
+	s.Missing = Audience(st)
+}
+
+// Audience names the rooms whose sessions are to be told what is pending: the main room, and every breakout room that was known before.
+func Audience(st *v1alpha1.BreakoutSetStatus) []v1alpha1.BreakoutRoomName {
+	p := st.Signals.Pending
+	if p == nil {
+		return nil
+	}
+	audience := []roomName{mainRoom}
+	for _, r := range st.Rooms {
+		if !slices.Contains(p.NewRooms, r.Name) {
+			audience = append(audience, r.Name)
+		}
+	}
+	for _, r := range p.Removed {
+		if !slices.Contains(audience, r.Name) {
+			audience = append(audience, r.Name)
+		}
+	}
+	return audience
+}
+
+// SessionOf is the session of a room that is in the audience; empty when there is none of that name.
+func SessionOf(st *v1alpha1.BreakoutSetStatus, room v1alpha1.BreakoutRoomName) string {
+	if room == mainRoom {
+		return st.MainSessionID
+	}
+	for _, r := range st.Rooms {
+		if r.Name == room {
+			return r.SessionID
+		}
+	}
+	if st.Signals.Pending != nil {
+		for _, r := range st.Signals.Pending.Removed {
+			if r.Name == room {
+				return r.SessionID
+			}
+		}
+	}
+	return ""
+}
+
+func isEmpty(p *v1alpha1.PendingSignals) bool {
+	return p.Announcement == "" && len(p.Added) == 0 && len(p.Edited) == 0 && len(p.Removed) == 0 && len(p.Moved) == 0 && p.Timer == "" && len(p.Roles) == 0
+}
+
+// remember keeps in the status that people were told at now to move.
+func remember(st *v1alpha1.BreakoutSetStatus, people []personName, now time.Time) {
+	if len(people) == 0 {
+		return
+	}
+	recent := slices.DeleteFunc(slices.Clone(st.Signals.RecentMoves), func(r v1alpha1.RecentMoves) bool { return !r.Time.Add(reactionTime).After(now) })
+	const most = 64 // as the API allows; more than one telling every 100 ms makes the older ones wait with the newer
+	if len(recent) == most {
+		people = append(slices.Clone(recent[most-1].Participants), people...)
+		recent = recent[:most-1]
+	}
+	st.Signals.RecentMoves = append(recent, v1alpha1.RecentMoves{Time: metav1.NewMicroTime(now), Participants: people})
+}
+
+// movesUntil is when everybody who was told to move has done so.
+func movesUntil(recent []v1alpha1.RecentMoves) time.Time {
+	var until time.Time
+	for _, r := range recent {
+		until = later(until, r.Time.Add(reactionTime))
+	}
+	return until
+}
+
+func stillListed(rooms []roomName, v View) []roomName {
+	return slices.DeleteFunc(slices.Clone(rooms), func(r roomName) bool { return v.room(r) == nil })
+}
+
+func union[T comparable](a, b []T) []T {
+	u := slices.Clone(a)
+	for _, e := range b {
+		if !slices.Contains(u, e) {
+			u = append(u, e)
+		}
+	}
+	return u
+}
+
+func orMain(room roomName) roomName {
+	if room == "" {
+		return mainRoom
+	}
+	return room
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func microTime(t time.Time) *metav1.MicroTime {
+	m := metav1.NewMicroTime(t)
+	return &m
+}

@@ -1,0 +1,289 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package breakout
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+)
+
+// StepKind is the kind of one message to everybody concerned.
+type StepKind string
+
+// The kinds of step, in the order in which the steps of one plan are said.
+const (
+	// StepEdited: rooms have another name or size (`roomEdited`); also the present list once more.
+	StepEdited StepKind = "roomEdited"
+	// StepCreated: rooms are open (`roomCreated (automatic)`) and their people go there.
+	StepCreated StepKind = "roomCreated (automatic)"
+	// StepAdded: there are more rooms (`roomAdded`).
+	StepAdded StepKind = "roomAdded"
+	// StepMoved: people go to another room (`participantMoved`).
+	StepMoved StepKind = "participantMoved"
+	// StepRemoved: rooms are gone (`roomRemoved`), and whoever is in one goes back.
+	StepRemoved StepKind = "roomRemoved"
+	// StepAllRemoved: all rooms are gone (`allRoomRemoved`), and everybody goes back.
+	StepAllRemoved StepKind = "allRoomRemoved"
+	// StepTimerSet: the countdown, as it is now (`count-down-timer`).
+	StepTimerSet StepKind = "timer set"
+	// StepTimerClear: the countdown ends now, the first step of dropping it.
+	StepTimerClear StepKind = "timer clear"
+	// StepTimerCleared: there is no countdown, the second step of dropping it.
+	StepTimerCleared StepKind = "timer cleared"
+	// StepRoles: who leads (`update-participant`).
+	StepRoles StepKind = "update-participant"
+	// StepChoose: rooms are open to choose from (`roomCreated (chooseroom)`), to the main room alone.
+	StepChoose StepKind = "roomCreated (chooseroom)"
+)
+
+// Step is one message to everybody concerned.
+type Step struct {
+	// Kind says which message.
+	Kind StepKind
+
+	// Moves are those whom the message sends somewhere.
+	Moves []v1alpha1.ParticipantName
+}
+
+// isList tells whether the step's message is of type breakout-room, which replaces the list that browsers show.
+func (s Step) isList() bool {
+	switch s.Kind {
+	case StepTimerSet, StepTimerClear, StepTimerCleared, StepRoles:
+		return false
+	default:
+		return true
+	}
+}
+
+// NextSteps are the steps of what is pending that can be said at now, in their order; when there are none, the second result is when there
+// will be: zero when nothing is pending.
+//
+// Browsers act on a move only seconds later, by the list that they have then. So nobody is told to move twice within 6 seconds, and rooms are
+// removed only 6 seconds after others were renamed or people moved: the steps stop before that, and go on later.
+func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time) {
+	p := st.Signals.Pending
+	if p == nil {
+		return nil, time.Time{}
+	}
+	if p.NotBefore != nil && p.NotBefore.After(now) {
+		return nil, p.NotBefore.Time
+	}
+	b := stepBuilder{st: st, p: p, now: now, places: Planned(st).Places()}
+	b.edits()
+	b.additions()
+	b.moves()
+	b.removals()
+	b.timer()
+	b.roles()
+	b.choice()
+	return b.steps, b.due
+}
+
+// stepBuilder collects steps until one is not due yet; from then on due is set.
+type stepBuilder struct {
+	st     *v1alpha1.BreakoutSetStatus
+	p      *v1alpha1.PendingSignals
+	now    time.Time
+	places Places
+	steps  []Step
+	due    time.Time
+	moving bool // some step before makes browsers do something that takes them seconds
+}
+
+func (b *stepBuilder) add(s Step) {
+	b.steps = append(b.steps, s)
+	b.moving = b.moving || len(s.Moves) > 0
+}
+
+func (b *stepBuilder) opening() bool { return b.p.Announcement == v1alpha1.AnnounceOpening }
+
+func (b *stepBuilder) choosing() bool { return b.st.Mode == v1alpha1.ModeChoose }
+
+func (b *stepBuilder) edits() {
+	if len(b.p.Edited) > 0 || b.p.Announcement == v1alpha1.AnnounceResend {
+		b.add(Step{Kind: StepEdited})
+		b.moving = b.moving || len(b.p.Edited) > 0
+	}
+}
+
+func (b *stepBuilder) additions() {
+	switch {
+	case b.opening() && !b.choosing():
+		b.add(Step{Kind: StepCreated, Moves: b.carried()})
+	case len(b.p.Added) > 0 && !b.opening():
+		b.add(Step{Kind: StepAdded})
+	}
+}
+
+// carried are those whom the opening message itself sends to their rooms: the hosts' page does not act on it, and whoever may have been told
+// otherwise a moment ago waits.
+func (b *stepBuilder) carried() []personName {
+	leads := leaders(Planned(b.st))
+	var carried []personName
+	for _, m := range b.p.Moved {
+		if leads[m.Participant] == "" && m.NotBefore == nil && m.From == mainRoom && b.places[m.Participant] != "" {
+			carried = append(carried, m.Participant)
+		}
+	}
+	return carried
+}
+
+// moves adds one step for all who can be told now; whoever waits holds up what comes after.
+func (b *stepBuilder) moves() {
+	told := Step{Kind: StepMoved}
+	for _, m := range b.p.Moved {
+		switch {
+		case b.returns(m) || slices.ContainsFunc(b.steps, func(s Step) bool { return slices.Contains(s.Moves, m.Participant) }):
+		case m.NotBefore != nil && m.NotBefore.After(b.now):
+			b.wait(m.NotBefore.Time)
+		default:
+			told.Moves = append(told.Moves, m.Participant)
+		}
+	}
+	if len(told.Moves) > 0 {
+		b.add(told)
+	}
+}
+
+// returns tells whether a move is one from a doomed room to the main room, which the room's removal itself says.
+func (b *stepBuilder) returns(m v1alpha1.PendingMove) bool {
+	return b.places[m.Participant] == "" && slices.ContainsFunc(b.p.Removed, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == m.From })
+}
+
+func (b *stepBuilder) removals() {
+	if len(b.p.Removed) == 0 || !b.due.IsZero() {
+		return
+	}
+	if b.moving {
+		b.wait(b.now.Add(reactionTime))
+		return
+	}
+	step := Step{Kind: StepRemoved}
+	if len(b.st.Rooms) == 0 {
+		step.Kind = StepAllRemoved
+	}
+	until := movesUntil(b.st.Signals.RecentMoves)
+	if b.st.Signals.RenamedAt != nil {
+		until = later(until, b.st.Signals.RenamedAt.Add(reactionTime))
+	}
+	for _, m := range b.p.Moved {
+		if b.returns(m) {
+			step.Moves = append(step.Moves, m.Participant)
+			if m.NotBefore != nil {
+				until = later(until, m.NotBefore.Time)
+			}
+		}
+	}
+	if until.After(b.now) && b.p.Announcement != v1alpha1.AnnounceClosing { // a closing's own notBefore has it in it
+		b.wait(until)
+		return
+	}
+	b.add(step)
+}
+
+func (b *stepBuilder) timer() {
+	if !b.due.IsZero() {
+		return
+	}
+	switch b.p.Timer {
+	case v1alpha1.TimerSet:
+		b.add(Step{Kind: StepTimerSet})
+	case v1alpha1.TimerClear:
+		b.add(Step{Kind: StepTimerClear})
+	case v1alpha1.TimerCleared:
+		if until := timerRunsOut(b.st); until.After(b.now) {
+			b.wait(until)
+			return
+		}
+		b.add(Step{Kind: StepTimerCleared})
+	}
+}
+
+func (b *stepBuilder) roles() {
+	if len(b.p.Roles) > 0 && (b.due.IsZero() || b.p.Timer == v1alpha1.TimerCleared) {
+		b.add(Step{Kind: StepRoles})
+	}
+}
+
+// choice asks those in the main room to choose, after anything that closed the prompt.
+func (b *stepBuilder) choice() {
+	if !b.choosing() || len(b.st.Rooms) == 0 {
+		return
+	}
+	if (b.opening() && b.due.IsZero()) || slices.ContainsFunc(b.steps, Step.isList) {
+		b.add(Step{Kind: StepChoose})
+	}
+}
+
+func (b *stepBuilder) wait(until time.Time) {
+	if b.due.IsZero() || until.Before(b.due) {
+		b.due = until
+	}
+}
+
+// clearLasts is how long the countdown runs that ends a running one.
+const clearLasts = 2 * time.Second
+
+// timerRunsOut is when the countdown that ends a running one is over in the browsers, after its telling was settled.
+func timerRunsOut(st *v1alpha1.BreakoutSetStatus) time.Time {
+	if st.Signals.SettledAt == nil {
+		return time.Time{}
+	}
+	return st.Signals.SettledAt.Add(clearLasts)
+}
+
+// Settle takes steps that were said, or given up, out of what is pending. Failed names the rooms that could not be told.
+func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.BreakoutRoomName, now time.Time) {
+	s, p := &st.Signals, st.Signals.Pending
+	if p == nil {
+		return
+	}
+	for _, step := range steps {
+		p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return slices.Contains(step.Moves, m.Participant) })
+		remember(st, step.Moves, now)
+		switch step.Kind {
+		case StepEdited:
+			if len(p.Edited) > 0 {
+				s.RenamedAt = microTime(now)
+			}
+			p.Edited = nil
+			p.Announcement = without(p.Announcement, v1alpha1.AnnounceResend)
+		case StepCreated, StepChoose:
+			p.Added = nil
+			p.Announcement = without(p.Announcement, v1alpha1.AnnounceOpening)
+		case StepAdded:
+			p.Added = nil
+		case StepRemoved, StepAllRemoved:
+			p.Removed = nil
+			p.Announcement = without(p.Announcement, v1alpha1.AnnounceClosing)
+		case StepTimerSet, StepTimerCleared:
+			p.Timer = ""
+		case StepTimerClear:
+			p.Timer = v1alpha1.TimerCleared
+		case StepRoles:
+			p.Roles = nil
+		case StepMoved:
+		}
+	}
+	p.NewRooms, p.NotBefore = nil, nil // known by now
+	settled := metav1.NewMicroTime(now)
+	s.SettledAt = &settled
+	s.Failed = union(s.Failed, failed)
+	if isEmpty(p) {
+		s.Pending, s.Missing = nil, nil
+		return
+	}
+	s.Missing = Audience(st)
+}
+
+func without(a, b v1alpha1.Announcement) v1alpha1.Announcement {
+	if a == b {
+		return ""
+	}
+	return a
+}
