@@ -214,8 +214,8 @@ type BreakoutRoomTemplate struct {
 }
 
 // BreakoutSetSpec describes the breakout rooms of a meeting.
-// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.rooms) || size(self.rooms) == 0",message="rooms and replicas exclude each other: list the rooms, or say how many"
-// +kubebuilder:validation:XValidation:rule="(has(self.template) && has(self.template.session)) == (has(oldSelf.template) && has(oldSelf.template.session)) && (!has(self.template) || !has(self.template.session) || self.template.session == oldSelf.template.session)",message="template.session is immutable: make another set for other sessions"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.rooms) || size(self.rooms) == 0",message="rooms and replicas exclude each other: list the rooms, or say how many",fieldPath=".replicas"
+// +kubebuilder:validation:XValidation:rule="(has(self.template) && has(self.template.session)) == (has(oldSelf.template) && has(oldSelf.template.session)) && (!has(self.template) || !has(self.template.session) || self.template.session == oldSelf.template.session)",message="template.session is immutable: make another set for other sessions",fieldPath=".template.session"
 type BreakoutSetSpec struct {
 	// meetingRoomRef names the main room, in the same namespace: a MeetingRoom that is not itself a breakout room. Its name has at most 63
 	// characters. Immutable.
@@ -575,7 +575,7 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ReadyRooms *int32 `json:"readyRooms,omitempty"`
 
-	// roomSummary is readyRooms of the number of rooms that the spec asks for, for people to read, such as 3/4.
+	// roomSummary is how many rooms are open, of how many the spec asks for, for people to read, such as 3/4.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	RoomSummary string `json:"roomSummary,omitempty"`
@@ -642,7 +642,7 @@ type BreakoutSetStatus struct {
 // +kubebuilder:printcolumn:name="Unassigned",type=string,JSONPath=`.status.unassigned`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name of a BreakoutSet has at most 63 characters"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name of a BreakoutSet has at most 63 characters",fieldPath=".metadata"
 type BreakoutSet struct {
 	metav1.TypeMeta `json:",inline"`
 

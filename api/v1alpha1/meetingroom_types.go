@@ -141,10 +141,10 @@ type ParticipantName string
 type ConnectionDataValue string
 
 // SessionSpec describes the Vonage session of a room.
-// +kubebuilder:validation:XValidation:rule="!has(self.archiveMode) || self.archiveMode != 'Always' || !has(self.mediaMode) || self.mediaMode == 'Routed'",message="archiveMode: Always needs mediaMode: Routed"
+// +kubebuilder:validation:XValidation:rule="!has(self.archiveMode) || self.archiveMode != 'Always' || !has(self.mediaMode) || self.mediaMode == 'Routed'",message="archiveMode: Always needs mediaMode: Routed",fieldPath=".archiveMode"
 // +kubebuilder:validation:XValidation:rule="(has(self.archiveMode) && self.archiveMode == 'Always') || (!has(self.archiveName) && !has(self.archiveResolution))",message="archiveName and archiveResolution go only with archiveMode: Always"
-// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || self.encryption != 'EndToEnd' || !has(self.mediaMode) || self.mediaMode == 'Routed'",message="encryption: EndToEnd needs mediaMode: Routed"
-// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || self.encryption != 'EndToEnd' || !has(self.archiveMode) || self.archiveMode != 'Always'",message="encryption: EndToEnd excludes archiveMode: Always"
+// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || self.encryption != 'EndToEnd' || !has(self.mediaMode) || self.mediaMode == 'Routed'",message="encryption: EndToEnd needs mediaMode: Routed",fieldPath=".encryption"
+// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || self.encryption != 'EndToEnd' || !has(self.archiveMode) || self.archiveMode != 'Always'",message="encryption: EndToEnd excludes archiveMode: Always",fieldPath=".encryption"
 type SessionSpec struct {
 	// mediaMode is Routed (default), through Vonage's media servers, or Relayed, from client to client. Immutable.
 	// +optional
@@ -225,10 +225,10 @@ type TokensSpec struct {
 }
 
 // MeetingRoomSpec describes a meeting room.
-// +kubebuilder:validation:XValidation:rule="has(self.session) == has(oldSelf.session) && (!has(self.session) || self.session == oldSelf.session)",message="session is immutable: make another room for another session"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.sessionID) || has(self.sessionID)",message="sessionID cannot be removed"
-// +kubebuilder:validation:XValidation:rule="!has(self.participants) || self.participants.map(p, 2 * size(bytes(p.name)) + (has(p.connectionData) ? p.connectionData.map(k, size(bytes(k)) + size(bytes(p.connectionData[k]))).sum() : 0)).sum() <= 900000",message="participants are too large to store: their connectionData and twice their names have more than 900000 bytes; use shorter ones, or several rooms"
-// +kubebuilder:validation:XValidation:rule="!has(self.participants) || size(self.participants) <= 300 || (has(self.tokens) && has(self.tokens.delivery) && self.tokens.delivery == 'Secret')",message="more than 300 participants need tokens.delivery: Secret"
+// +kubebuilder:validation:XValidation:rule="has(self.session) == has(oldSelf.session) && (!has(self.session) || self.session == oldSelf.session)",message="session is immutable: make another room for another session",fieldPath=".session"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.sessionID) || has(self.sessionID)",message="sessionID cannot be removed",fieldPath=".sessionID"
+// +kubebuilder:validation:XValidation:rule="!has(self.participants) || self.participants.map(p, 2 * size(bytes(p.name)) + (has(p.connectionData) ? p.connectionData.map(k, size(bytes(k)) + size(bytes(p.connectionData[k]))).sum() : 0)).sum() <= 900000",message="participants are too large to store: their connectionData and twice their names have more than 900000 bytes; use shorter ones, or several rooms",fieldPath=".participants"
+// +kubebuilder:validation:XValidation:rule="!has(self.participants) || size(self.participants) <= 300 || (has(self.tokens) && has(self.tokens.delivery) && self.tokens.delivery == 'Secret')",message="more than 300 participants need tokens.delivery: Secret",fieldPath=".participants"
 type MeetingRoomSpec struct {
 	// accountRef names the VonageAccount; the one marked as default where unset. Mutable until the room has a session; from then on the
 	// account is pinned in status.accountName.
@@ -393,11 +393,11 @@ type ActiveBreakoutSet struct {
 // +kubebuilder:printcolumn:name="Name",type=string,JSONPath=`.spec.displayName`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.sessionID) || (has(self.status) && has(self.status.sessionID) && self.status.sessionID == oldSelf.status.sessionID)",message="status.sessionID, once there, never changes"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.accountName) || (has(self.status) && has(self.status.accountName) && self.status.accountName == oldSelf.status.accountName)",message="status.accountName, once there, never changes"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.projectID) || (has(self.status) && has(self.status.projectID) && self.status.projectID == oldSelf.status.projectID)",message="status.projectID, once there, never changes"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.sessionID) || !has(self.spec.sessionID) || self.spec.sessionID == oldSelf.status.sessionID",message="spec.sessionID cannot name another session than the room has"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.accountName) || !has(self.spec.accountRef) || self.spec.accountRef.name == oldSelf.status.accountName || (has(oldSelf.spec.accountRef) && self.spec.accountRef.name == oldSelf.spec.accountRef.name)",message="spec.accountRef cannot change once the room has a session"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.sessionID) || (has(self.status) && has(self.status.sessionID) && self.status.sessionID == oldSelf.status.sessionID)",message="status.sessionID, once there, never changes",fieldPath=".status.sessionID"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.accountName) || (has(self.status) && has(self.status.accountName) && self.status.accountName == oldSelf.status.accountName)",message="status.accountName, once there, never changes",fieldPath=".status.accountName"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.projectID) || (has(self.status) && has(self.status.projectID) && self.status.projectID == oldSelf.status.projectID)",message="status.projectID, once there, never changes",fieldPath=".status.projectID"
+// +kubebuilder:validation:XValidation:rule="!has(self.status) || !has(self.status.sessionID) || !has(self.spec.sessionID) || self.spec.sessionID == self.status.sessionID",message="spec.sessionID cannot name another session than the room has",fieldPath=".spec.sessionID"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.accountName) || !has(self.spec.accountRef) || self.spec.accountRef.name == oldSelf.status.accountName || (has(oldSelf.spec.accountRef) && self.spec.accountRef.name == oldSelf.spec.accountRef.name)",message="spec.accountRef cannot change once the room has a session",fieldPath=".spec.accountRef"
 type MeetingRoom struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -8,7 +8,8 @@ import (
 )
 
 // DeliveredCondition of a RoomSignal is true when every target was told, or had nobody in it. Reasons: True: Delivered, NoRecipients.
-// False: Waiting, Delivering, DeadlineExceeded, VendorRejected, and what stands in the way.
+// False: WaitingForEarlierSignal, Delivering, DeadlineExceeded, DeliveryIncomplete, SignalTooLarge, UnknownRoom, BreakoutSetNotOpen, and what
+// stands in the way.
 const DeliveredCondition = "Delivered"
 
 // Reasons of a RoomSignal's conditions, beside those shared by several kinds.
@@ -27,6 +28,9 @@ const (
 
 	// BreakoutSetNotOpenReason, Delivered=False: the referenced BreakoutSet is not open.
 	BreakoutSetNotOpenReason = "BreakoutSetNotOpen"
+
+	// DeliveryIncompleteReason, Delivered=False: some of the rooms could not be told; status.deliveries says which.
+	DeliveryIncompleteReason = "DeliveryIncomplete"
 
 	// SignalTooLargeReason, Delivered=False: the signal is over the vendor's limit; make a shorter one.
 	SignalTooLargeReason = "SignalTooLarge"
@@ -80,7 +84,7 @@ type CustomSignal struct {
 // RoomSignalSpec describes one signal. It is immutable as a whole: make another RoomSignal for another signal.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a RoomSignal is immutable: make another one"
 // +kubebuilder:validation:XValidation:rule="has(self.meetingRoomRef) != has(self.breakoutSetRef)",message="exactly one of meetingRoomRef and breakoutSetRef must be given"
-// +kubebuilder:validation:XValidation:rule="!has(self.rooms) || has(self.breakoutSetRef)",message="rooms goes only with breakoutSetRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.rooms) || has(self.breakoutSetRef)",message="rooms goes only with breakoutSetRef",fieldPath=".rooms"
 // +kubebuilder:validation:XValidation:rule="(has(self.message) ? 1 : 0) + (has(self.raiseHand) ? 1 : 0) + (has(self.custom) ? 1 : 0) == 1",message="exactly one of message, raiseHand and custom must be given"
 type RoomSignalSpec struct {
 	// meetingRoomRef sends the signal to one MeetingRoom, in the same namespace. Exactly one of meetingRoomRef and breakoutSetRef is given.
@@ -174,6 +178,11 @@ type RoomSignalStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// order is the resourceVersion of the signal's creation, by which signals made within the same second are told apart.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Order int64 `json:"order,omitempty"`
 
 	// completionTime is when the signal was done with, delivered or failed. From then on nothing is sent.
 	// +optional

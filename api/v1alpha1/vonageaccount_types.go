@@ -85,7 +85,7 @@ type RateLimit struct {
 }
 
 // AllowedNamespaces says whose rooms may use an account.
-// +kubebuilder:validation:XValidation:rule="(has(self.from) && self.from == 'Selector') == has(self.selector)",message="selector goes with from: Selector, and only with it"
+// +kubebuilder:validation:XValidation:rule="(has(self.from) && self.from == 'Selector') == has(self.selector)",message="selector goes with from: Selector, and only with it",fieldPath=".selector"
 type AllowedNamespaces struct {
 	// from is All (default) or Selector.
 	// +optional
@@ -100,9 +100,9 @@ type AllowedNamespaces struct {
 }
 
 // VonageAccountSpec describes a project of the Vonage Video API and who may use it.
-// +kubebuilder:validation:XValidation:rule="has(self.environment) == has(oldSelf.environment) && (!has(self.environment) || self.environment == oldSelf.environment)",message="environment is immutable: make another VonageAccount"
-// +kubebuilder:validation:XValidation:rule="self.projectID == oldSelf.projectID",message="projectID is immutable, since sessions belong to one project: make another VonageAccount"
-// +kubebuilder:validation:XValidation:rule="has(self.environment) && self.environment == 'OpenTok' ? self.projectID.matches('^[0-9]{1,20}$') : self.projectID.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$')",message="projectID is the application ID (a UUID) for environment Unified, the API key (digits) for OpenTok"
+// +kubebuilder:validation:XValidation:rule="has(self.environment) == has(oldSelf.environment) && (!has(self.environment) || self.environment == oldSelf.environment)",message="environment is immutable: make another VonageAccount",fieldPath=".environment"
+// +kubebuilder:validation:XValidation:rule="self.projectID == oldSelf.projectID",message="projectID is immutable, since sessions belong to one project: make another VonageAccount",fieldPath=".projectID"
+// +kubebuilder:validation:XValidation:rule="has(self.environment) && self.environment == 'OpenTok' ? self.projectID.matches('^[0-9]{1,20}$') : self.projectID.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$')",message="projectID is the application ID (a UUID) for environment Unified, the API key (digits) for OpenTok",fieldPath=".projectID"
 type VonageAccountSpec struct {
 	// environment is the video environment that the project lives in: Unified (default) or OpenTok. Immutable.
 	// +optional
@@ -111,7 +111,7 @@ type VonageAccountSpec struct {
 	// projectID is the application ID (a UUID; Unified) or the API key (digits; OpenTok). Immutable: sessions belong to one project.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=36
 	ProjectID string `json:"projectID,omitempty"`
 
 	// credentialsSecretRef names the Secret with the project's credentials, in the operator's own namespace and never elsewhere. Its key is

@@ -39,9 +39,13 @@ func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
 // PlanUpdate makes v the planned view of an open set's status and plans to tell everybody what is different, together with what they were
 // not told yet of the plan before. It reports whether the status changed.
 //
-// The difference is taken from the last planned view, told or not, since anyone may have heard of it.
+// The difference is taken from the last planned view, told or not, since anyone may have heard of it. Rooms keep their names while browsers
+// cannot learn new ones; RenamesHeld tells until when.
 func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	old := Planned(st)
+	if held, _ := RenamesHeld(st, now); held {
+		v = withNamesOf(v, old)
+	}
 	if old.Equal(v) {
 		return false
 	}
@@ -51,6 +55,35 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 		setPending(st, p, now)
 	}
 	return true
+}
+
+// RenamesHeld tells whether rooms keep their names for now, and until when: zero when that is until what is pending is settled.
+//
+// A browser learns the new name of the room that it is in, only of that one, 5 seconds later, and not when it changes rooms meanwhile or is still
+// learning another name. One that knows a wrong name goes back to the main room with the next removal of any room.
+func RenamesHeld(st *v1alpha1.BreakoutSetStatus, now time.Time) (bool, time.Time) {
+	if p := st.Signals.Pending; p != nil && len(p.Edited)+len(p.Moved) > 0 {
+		return true, time.Time{}
+	}
+	until := movesUntil(st.Signals.RecentMoves)
+	if st.Signals.RenamedAt != nil {
+		until = later(until, st.Signals.RenamedAt.Add(reactionTime))
+	}
+	if !until.After(now) {
+		return false, time.Time{}
+	}
+	return true, until
+}
+
+// withNamesOf is v with the names that its rooms have in the old view.
+func withNamesOf(v, old View) View {
+	v.Rooms = slices.Clone(v.Rooms)
+	for i, r := range v.Rooms {
+		if before := old.room(r.Name); before != nil && before.SessionID == r.SessionID {
+			v.Rooms[i].DisplayName = before.DisplayName
+		}
+	}
+	return v
 }
 
 // PlanResend plans to tell everybody the present rooms and timer once more.
@@ -173,13 +206,14 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	if old == nil {
 		old = &v1alpha1.PendingSignals{}
 	}
-	settleTold(st, old, now)
+	sent := maybeSent(st, now)
+	settleTold(st, old, sent, now)
 	p := &v1alpha1.PendingSignals{
 		Announcement: old.Announcement,
 		NewRooms:     d.NewRooms,
 		Added:        union(stillListed(old.Added, v), d.Added),
 		Removed:      append(slices.Clone(old.Removed), d.Removed...),
-		Moved:        mergeMoves(st, old, d, v, now),
+		Moved:        mergeMoves(st, old, d, v, sent, now),
 		Timer:        mergeTimer(old.Timer, d.Timer, v.Timer),
 		Roles:        union(old.Roles, d.Roles),
 	}
@@ -187,19 +221,15 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 		p.Announcement = d.Announcement
 	}
 	p.Edited = slices.DeleteFunc(union(stillListed(old.Edited, v), d.Edited), func(r roomName) bool { return slices.Contains(p.Added, r) })
-	if until := movesUntil(st.Signals.RecentMoves); len(d.Edited) > 0 && until.After(now) && renamesTarget(st, d.Edited, v) {
-		p.NotBefore = microTime(until)
-	}
 	return p
 }
 
 // settleTold takes those out of the pending moves who were told for certain, because the session that they listen in was, and remembers that
 // they were told.
-func settleTold(st *v1alpha1.BreakoutSetStatus, old *v1alpha1.PendingSignals, now time.Time) {
+func settleTold(st *v1alpha1.BreakoutSetStatus, old *v1alpha1.PendingSignals, sent map[personName]bool, now time.Time) {
 	var told []personName
 	untold := slices.DeleteFunc(slices.Clone(old.Moved), func(m v1alpha1.PendingMove) bool {
-		sent := m.NotBefore == nil || !m.NotBefore.After(now)
-		if sent && old.NotBefore == nil && !slices.Contains(st.Signals.Missing, m.From) {
+		if sent[m.Participant] && !slices.Contains(st.Signals.Missing, m.From) {
 			told = append(told, m.Participant)
 			return true
 		}
@@ -211,9 +241,21 @@ func settleTold(st *v1alpha1.BreakoutSetStatus, old *v1alpha1.PendingSignals, no
 	}
 }
 
+// maybeSent are those whom the plan so far may have told to move: whose move is in a step that was due.
+func maybeSent(st *v1alpha1.BreakoutSetStatus, now time.Time) map[personName]bool {
+	sent := map[personName]bool{}
+	steps, _ := NextSteps(st, now)
+	for _, step := range steps {
+		for _, p := range step.Moves {
+			sent[p] = true
+		}
+	}
+	return sent
+}
+
 // mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones. Whoever was told
 // to move a moment ago, or may have been, is not told again before their browser has acted on it.
-func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, now time.Time) []v1alpha1.PendingMove {
+func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, sent map[personName]bool, now time.Time) []v1alpha1.PendingMove {
 	recent := map[personName]time.Time{}
 	for _, r := range st.Signals.RecentMoves {
 		for _, p := range r.Participants {
@@ -222,7 +264,7 @@ func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals,
 	}
 	moves, after := map[personName]v1alpha1.PendingMove{}, v.Places()
 	for _, m := range old.Moved {
-		unsent := m.NotBefore != nil && m.NotBefore.After(now) || old.NotBefore != nil && old.NotBefore.After(now)
+		unsent := !sent[m.Participant]
 		if unsent && orMain(after[m.Participant]) == m.From {
 			continue // back again before anybody heard of it
 		}
@@ -258,19 +300,6 @@ func mergeTimer(old, d v1alpha1.TimerChange, timer *v1alpha1.TimerStatus) v1alph
 	default:
 		return old
 	}
-}
-
-// renamesTarget tells whether one of the edited rooms is where somebody is on the way to, who would not find it under another name.
-func renamesTarget(st *v1alpha1.BreakoutSetStatus, edited []roomName, v View) bool {
-	places := v.Places()
-	for _, r := range st.Signals.RecentMoves {
-		for _, p := range r.Participants {
-			if slices.Contains(edited, places[p]) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // setPending makes p what is to be said, with a revision of its own, to every session that can have people in it.

@@ -117,6 +117,10 @@ type ViewInput struct {
 	// Open is whether the set is open, so that the main room's name is fixed.
 	Open bool
 
+	// Linger keeps a room that is not wanted any more listed while people in it have another one to go to that is not ready yet, so that they
+	// change rooms once.
+	Linger bool
+
 	// Leaving are rooms that are gone by now and that browsers may still list.
 	Leaving []v1alpha1.BreakoutRoomStatus
 
@@ -136,6 +140,7 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 		v.MainDisplayName, v.MainSessionID = DisplayNameOf(in.Main), in.Main.Status.SessionID
 	}
 	adjusted := v.listRooms(in)
+	v.linger(in)
 	v.seat(in)
 	for _, p := range in.Main.Spec.Participants {
 		switch p.Role {
@@ -148,30 +153,27 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 	return v, adjusted
 }
 
-// listRooms lists the rooms that people may know of, under names that tell them apart.
+// listRooms lists the rooms that people may know of, under names that tell them apart. A room that was made anew is listed when browsers know
+// that the one before is gone; a name that another room has in them, or had a moment ago, is free when they know the other one's new name.
 func (v *View) listRooms(in ViewInput) []roomName {
-	taken := map[string]bool{v.MainDisplayName: true}
-	for _, r := range in.Leaving {
-		taken[r.DisplayName] = true
-	}
-	for _, r := range in.Planned.Rooms {
-		if !slices.ContainsFunc(in.Rooms, func(s v1alpha1.BreakoutRoomSpec) bool { return s.Name == r.Name }) {
-			taken[r.DisplayName] = true
-		}
+	known := slices.Concat(in.Planned.Rooms, in.Leaving)
+	taken := map[string]roomName{v.MainDisplayName: mainRoom}
+	for _, r := range known {
+		taken[r.DisplayName] = r.Name
 	}
 	var adjusted []roomName
 	for _, r := range in.Rooms {
 		child, exists := in.Children[r.Name]
-		known := in.Planned.room(r.Name)
-		told := known != nil && known.SessionID == child.SessionID
-		if !exists || child.Terminating || child.SessionID == "" || (!child.Ready && !told) {
+		told := in.Planned.room(r.Name) != nil
+		anew := slices.ContainsFunc(known, func(k v1alpha1.BreakoutRoomStatus) bool { return k.Name == r.Name && k.SessionID != child.SessionID })
+		if !exists || child.Terminating || child.SessionID == "" || anew || (!child.Ready && !told) {
 			continue
 		}
 		name := uniqueName(r, taken)
 		if name != wantedName(r) {
 			adjusted = append(adjusted, r.Name)
 		}
-		taken[name] = true
+		taken[name] = r.Name
 		status := v1alpha1.BreakoutRoomStatus{Name: r.Name, DisplayName: name, MeetingRoomName: child.MeetingRoomName, SessionID: child.SessionID}
 		if r.MaxParticipants != nil {
 			status.MaxParticipants = *r.MaxParticipants
@@ -179,6 +181,34 @@ func (v *View) listRooms(in ViewInput) []roomName {
 		v.Rooms = append(v.Rooms, status)
 	}
 	return adjusted
+}
+
+// maxRooms is how many rooms a status can list.
+const maxRooms = 500
+
+// linger lists the rooms that are not wanted any more and whose people have somewhere to go that is not ready yet.
+func (v *View) linger(in ViewInput) {
+	if !in.Linger {
+		return
+	}
+	for _, r := range in.Planned.Rooms {
+		child, exists := in.Children[r.Name]
+		wanted := slices.ContainsFunc(in.Rooms, func(s v1alpha1.BreakoutRoomSpec) bool { return s.Name == r.Name })
+		if wanted || !exists || child.Terminating || child.SessionID != r.SessionID || len(v.Rooms) >= maxRooms {
+			continue
+		}
+		if slices.ContainsFunc(r.Participants, func(p personName) bool { return v.mustWait(in, p) }) {
+			r.Participants = nil
+			v.Rooms = append(v.Rooms, r)
+		}
+	}
+}
+
+// mustWait tells whether somebody should be in another breakout room that is not listed yet, or has no token for them yet.
+func (v *View) mustWait(in ViewInput, p personName) bool {
+	onRoster := slices.ContainsFunc(in.Main.Spec.Participants, func(q v1alpha1.Participant) bool { return q.Name == p })
+	target, wanted := in.Places[p]
+	return onRoster && wanted && (v.room(target) == nil || !in.Children[target].Tokens[p])
 }
 
 // seat puts everybody of the roster into a listed room or into the main room.
@@ -234,10 +264,10 @@ func wantedName(r v1alpha1.BreakoutRoomSpec) string {
 	return string(r.Name)
 }
 
-// uniqueName is the name that a room is shown under: the one it wants, with a number behind it where that is taken.
-func uniqueName(r v1alpha1.BreakoutRoomSpec, taken map[string]bool) string {
+// uniqueName is the name that a room is shown under: the one it wants, with a number behind it where another room has that.
+func uniqueName(r v1alpha1.BreakoutRoomSpec, taken map[string]roomName) string {
 	name := wantedName(r)
-	for i := 2; taken[name]; i++ {
+	for i := 2; taken[name] != "" && taken[name] != r.Name; i++ {
 		name = fmt.Sprintf("%s (%d)", wantedName(r), i)
 	}
 	return name

@@ -1,0 +1,189 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
+)
+
+// person is somebody with the sample app open in a browser. What the page wants to be connected to is the model's doing; the connections
+// themselves are made at the simulated vendor, with tokens.
+type person struct {
+	name        string
+	page        *browser.Client
+	connections []*simulator.Client // oldest first; the page listens to the latest
+	heard       []heard
+	expelled    int      // how often the vendor disconnected them
+	problems    []string // what went wrong in the browser
+}
+
+// heard is a signal that a person received.
+type heard struct {
+	session, typ, data string
+}
+
+func (h heard) name() string { return signalName(h.typ, h.data) }
+
+// classroom is all people with their browsers. It is used by one goroutine.
+type classroom struct {
+	vendor *simulator.Simulator
+
+	// token finds a participant's token for a room, by the room's object name, with the session that it is for.
+	token func(room, participant string) (session, token string, err error)
+
+	// roomOf is what people call the room with that session.
+	roomOf func(session string) string
+
+	// say prints what somebody does.
+	say func(who, what string)
+
+	people []*person
+	tokens map[tokenKey]string
+}
+
+type tokenKey struct{ participant, session string }
+
+// join lets somebody open the page of the main room.
+func (c *classroom) join(name string, page browser.Page, coHost bool, main browser.Room, now time.Time) error {
+	session, token, err := c.token(main.ID, name)
+	if err != nil {
+		return fmt.Errorf("let %s join: %w", name, err)
+	}
+	p := &person{name: name}
+	c.remember(name, session, token)
+	p.page = browser.Join(browser.Config{
+		Name: name, Page: page, CoHost: coHost, Main: main,
+		Credential: func(room browser.Room) (string, bool) {
+			session, token, err := c.token(room.ID, name)
+			if err != nil {
+				p.problems = append(p.problems, err.Error())
+				return "", false
+			}
+			c.remember(name, session, token)
+			return session, true
+		},
+	}, now)
+	connection, err := c.vendor.Connect(token)
+	if err != nil {
+		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", name, main.ID, err)
+	}
+	p.connections = []*simulator.Client{connection}
+	c.people = append(c.people, p)
+	return nil
+}
+
+func (c *classroom) remember(name, session, token string) {
+	if c.tokens == nil {
+		c.tokens = map[tokenKey]string{}
+	}
+	c.tokens[tokenKey{name, session}] = token
+}
+
+// receive hands a signal to those who received it, and returns who that was.
+func (c *classroom) receive(session string, signal simulator.SessionSignal, now time.Time) []string {
+	var told []string
+	for _, p := range c.people {
+		for i, connection := range p.connections {
+			if !slices.Contains(signal.Recipients, connection.ID()) {
+				continue
+			}
+			told = append(told, p.name)
+			p.heard = append(p.heard, heard{session, signal.Type, signal.Data})
+			if i == len(p.connections)-1 {
+				p.page.Advance(now)
+				p.page.Receive(session, signal.Type, signal.Data)
+				c.follow(p)
+			}
+		}
+	}
+	return told
+}
+
+// expel notes that the vendor ended a connection, and returns whose it was; empty when it was nobody's.
+func (c *classroom) expel(connectionID string) string {
+	for _, p := range c.people {
+		i := slices.IndexFunc(p.connections, func(known *simulator.Client) bool { return known.ID() == connectionID })
+		if i >= 0 {
+			p.connections = slices.Delete(p.connections, i, i+1)
+			p.expelled++
+			return p.name
+		}
+	}
+	return ""
+}
+
+// next is when some page will do something by itself; false when none will.
+func (c *classroom) next() (time.Time, bool) {
+	var first time.Time
+	for _, p := range c.people {
+		if at, any := p.page.Next(); any && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first, !first.IsZero()
+}
+
+// advance lets the pages do what is due.
+func (c *classroom) advance(now time.Time) {
+	for _, p := range c.people {
+		p.page.Advance(now)
+		c.follow(p)
+	}
+}
+
+// follow makes a person's connections what the page wants them to be: surplus ones go, missing ones come.
+func (c *classroom) follow(p *person) {
+	missing := p.page.Connections()
+	var from, to []string
+	p.connections = slices.DeleteFunc(p.connections, func(connection *simulator.Client) bool {
+		if i := slices.Index(missing, connection.SessionID()); i >= 0 {
+			missing = slices.Delete(missing, i, i+1)
+			return false
+		}
+		connection.Disconnect()
+		from = append(from, c.roomOf(connection.SessionID()))
+		return true
+	})
+	for _, session := range missing {
+		connection, err := c.vendor.Connect(c.tokens[tokenKey{p.name, session}])
+		if err != nil {
+			p.problems = append(p.problems, fmt.Sprintf("could not enter %s: %v", c.roomOf(session), err))
+			continue
+		}
+		p.connections = append(p.connections, connection)
+		to = append(to, c.roomOf(session))
+	}
+	if len(from)+len(to) > 0 {
+		c.say(p.name, fmt.Sprintf("%s → %s", list(from), list(to)))
+	}
+}
+
+// places is where a person is connected, in order of the connections' age.
+func (c *classroom) places(p *person) []string {
+	var places []string
+	for _, connection := range p.connections {
+		if connection.Connected() {
+			places = append(places, c.roomOf(connection.SessionID()))
+		}
+	}
+	return places
+}
+
+// busy is whether somebody's page is about to do something.
+func (c *classroom) busy() bool {
+	return slices.ContainsFunc(c.people, func(p *person) bool { return p.page.Busy() })
+}
+
+// person is the one of that name; nil when they have not joined.
+func (c *classroom) person(name string) *person {
+	if i := slices.IndexFunc(c.people, func(p *person) bool { return p.name == name }); i >= 0 {
+		return c.people[i]
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+)
+
+const (
+	// demoTimeout bounds all scenes together; sceneTimeout one of them. Both are far more than they take.
+	demoTimeout  = 10 * time.Minute
+	sceneTimeout = 60 * time.Second
+
+	// quietTime is how long nothing must happen for a scene to be over: what comes too much should show.
+	quietTime = time.Second
+)
+
+// scene is an edit of the YAML, and what must come of it.
+type scene struct {
+	// title says what happens.
+	title string
+
+	// edit does what a person would do with kubectl, and prints that.
+	edit func(context.Context, *stage) error
+
+	// settled is whether the edit has been carried out, which is what the words say.
+	settled     func(*stage) bool
+	settledWhat string
+
+	// then is what people do in it, after that; it may be nil.
+	then func(context.Context, *stage) error
+
+	// expect checks what came of it.
+	expect func(*stage, *checks)
+}
+
+// demo plays all scenes and fails with the first that does not go as expected.
+func demo(ctx context.Context, o options, out io.Writer) (err error) {
+	t := &timeline{out: out, start: time.Now()}
+	e, err := start(ctx, o, out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = e.stopAfter(ctx, err)
+		} else {
+			err = e.stop()
+		}
+	}()
+	fmt.Fprintf(out, "Ready after %.1f s; Vonage is simulated at %s/\n", time.Since(t.start).Seconds(), e.vonage.url)
+
+	root, err := sandbox.ModuleRoot()
+	if err != nil {
+		return err
+	}
+	t.start = time.Now()
+	return playAll(ctx, e, root, t)
+}
+
+// playAll plays all scenes, one after the other.
+func playAll(ctx context.Context, e *environment, root string, t *timeline) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo took longer than %s", demoTimeout))
+	defer cancel()
+	s, end, err := newStage(ctx, e, root, t)
+	if err != nil {
+		return err
+	}
+	defer end()
+	held := 0
+	for i, scene := range scenes() {
+		n, err := s.play(ctx, i+1, scene)
+		held += n
+		if err != nil {
+			return fmt.Errorf("scene %d, %s: %w", i+1, scene.title, err)
+		}
+	}
+	fmt.Fprintf(t.out, "\nAll %d expectations held, in %.1f s.\n", held, time.Since(t.start).Seconds())
+	return nil
+}
+
+// play plays one scene and returns how many expectations held.
+func (s *stage) play(ctx context.Context, number int, sc scene) (held int, err error) {
+	s.timeline.heading(fmt.Sprintf("%d. %s", number, sc.title))
+	s.remember()
+	if sc.edit != nil {
+		if err := sc.edit(ctx, s); err != nil {
+			return 0, err
+		}
+	}
+	err = s.until(ctx, sceneTimeout, sc.settledWhat, func() bool { return sc.settled(s) })
+	if err == nil && sc.then != nil {
+		err = sc.then(ctx, s)
+	}
+	if err == nil {
+		err = s.until(ctx, sceneTimeout, "nothing more happened", func() bool { return !s.class.busy() && time.Since(s.lastNews) > quietTime })
+	}
+	if err != nil && ctx.Err() != nil {
+		return 0, err
+	}
+	c := &checks{}
+	c.that(err == nil, sc.settledWhat, "%v", err)
+	sc.expect(s, c)
+	s.expectNoProblems(c)
+	fmt.Fprintln(s.timeline.out)
+	c.print(s.timeline.out)
+	if c.failed() > 0 {
+		return 0, fmt.Errorf("%d of %d expectations did not hold, see ✗%s", c.failed(), len(c.list), s.hints())
+	}
+	return len(c.list), nil
+}
+
+// expectNoProblems are the expectations of every scene.
+func (s *stage) expectNoProblems(c *checks) {
+	var problems []string
+	for _, p := range s.class.people {
+		for _, problem := range append(p.problems, p.page.Errors()...) {
+			problems = append(problems, p.name+": "+problem)
+		}
+	}
+	for _, call := range s.vonage.CallsSince(s.before.calls) {
+		if call.Status >= 400 && call.Status != 404 {
+			problems = append(problems, fmt.Sprintf("Vonage refused %s: %d %s", call.Op, call.Status, call.Reason))
+		}
+	}
+	c.none("no browser and no call of the Vonage API had an error", problems)
+	sum, err := readAudit(s.dir)
+	if err != nil {
+		problems = []string{err.Error()}
+	} else {
+		problems = sum.Refused
+	}
+	c.none(fmt.Sprintf("the operator's roles sufficed for all of its requests (%d so far, %d of them writes)", sum.Requests, sum.Writes), problems)
+}
+
+// hints is what helps to see why a scene failed.
+func (s *stage) hints() string {
+	var b strings.Builder
+	for name, set := range s.sets {
+		for _, cond := range set.Status.Conditions {
+			fmt.Fprintf(&b, "\n  BreakoutSet %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason, cond.Message)
+		}
+	}
+	for name, room := range s.rooms {
+		for _, cond := range room.Status.Conditions {
+			if cond.Status != "True" {
+				fmt.Fprintf(&b, "\n  MeetingRoom %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason, cond.Message)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nThe end of the operator's log:\n%s", logTail(s.operatorLog(), logTailLines))
+	return b.String()
+}

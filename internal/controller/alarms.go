@@ -1,0 +1,68 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// alarms has objects reconciled at a given time of the injected clock, one alarm per object. A Result's RequeueAfter would be by the
+// machine's clock, which tests cannot turn. Nothing is lost with them: whoever sets an alarm computes it anew from the object each time.
+type alarms struct {
+	clock clock.WithDelayedExecution
+
+	mu     sync.Mutex
+	queue  workqueue.TypedRateLimitingInterface[reconcile.Request]
+	timers map[types.NamespacedName]clock.Timer
+}
+
+func newAlarms(c clock.WithDelayedExecution) *alarms {
+	return &alarms{clock: c, timers: map[types.NamespacedName]clock.Timer{}}
+}
+
+// source is how the alarms reach a controller's queue.
+func (a *alarms) source() source.Source {
+	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.queue = queue
+		return nil
+	})
+}
+
+// set has the object reconciled at a time, and not at the one set before; with the zero time not at all.
+func (a *alarms) set(key types.NamespacedName, at time.Time) {
+	a.mu.Lock()
+	if timer := a.timers[key]; timer != nil {
+		timer.Stop()
+		delete(a.timers, key)
+	}
+	wait := at.Sub(a.clock.Now())
+	if !at.IsZero() && wait > 0 {
+		// In a goroutine of its own: a fake clock calls it while it holds the lock that Now, above, needs.
+		a.timers[key] = a.clock.AfterFunc(wait, func() { go a.ring(key) })
+	}
+	queue := a.queue
+	a.mu.Unlock()
+	if !at.IsZero() && wait <= 0 && queue != nil {
+		queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}
+
+func (a *alarms) ring(key types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.timers, key)
+	if a.queue != nil {
+		a.queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}

@@ -1,0 +1,179 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+)
+
+// BreakoutSetReconciler makes the breakout rooms of a meeting, decides who goes where, and tells the browsers.
+type BreakoutSetReconciler struct {
+	client.Client
+
+	// APIReader reads past the cache.
+	APIReader client.Reader
+
+	// Accounts turns an account's name into a client of the Vonage API.
+	Accounts *account.Registry
+
+	// Clock is the time that schedules, countdowns and graces go by.
+	Clock clock.WithDelayedExecution
+
+	// Recorder records events.
+	Recorder events.EventRecorder
+
+	// MaxConcurrentReconciles is how many sets are worked on at once.
+	MaxConcurrentReconciles int
+
+	alarms    *alarms
+	telling   *tellings
+	resources *resourceLimits
+}
+
+// resourceLimits bounds what one reconcile does at once.
+type resourceLimits struct{ writes, signals int }
+
+const (
+	// ownerIndex finds MeetingRooms by the name of the BreakoutSet that controls them, meetingRoomIndex BreakoutSets by their main room.
+	ownerIndex       = "controller.breakoutSet"
+	meetingRoomIndex = "spec.meetingRoomRef.name"
+
+	// conflictDelay is when to look again after somebody else wrote an object first.
+	conflictDelay = 20 * time.Millisecond
+)
+
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets/status,verbs=get;update
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets/finalizers,verbs=update
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=meetingrooms,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=meetingrooms/status,verbs=get;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile brings one BreakoutSet one or more steps nearer to its spec: its place in the queue for the main room, its rooms, the plan of
+// what people should know, telling them, and the farewell of rooms that are not wanted any more. What is left for later is in the status.
+func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.gather(ctx, req.NamespacedName)
+	if err != nil || s == nil {
+		return ctrl.Result{}, err
+	}
+	for _, phase := range []func(context.Context, *breakoutScope) error{
+		r.holdFinalizer,
+		r.takeTurn,
+		r.ensureRooms,
+		r.planSignals,
+		r.deliverSignals,
+		r.removeRooms,
+		r.commitStatus,
+		r.releaseFinalizer,
+	} {
+		if err := phase(ctx, s); err != nil {
+			return r.outcome(s, err)
+		}
+	}
+	r.alarms.set(req.NamespacedName, s.due)
+	return ctrl.Result{}, nil
+}
+
+// outcome tells errors that only mean "somebody was faster" from those that need backing off.
+func (r *BreakoutSetReconciler) outcome(s *breakoutScope, err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+		r.alarms.set(client.ObjectKeyFromObject(s.set), s.due)
+		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// holdFinalizer makes sure that the set is not gone before its people were told.
+func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutScope) error {
+	if !s.set.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
+		return nil
+	}
+	return r.Update(ctx, s.set)
+}
+
+// releaseFinalizer lets a deleted set go when its rooms are gone and everybody was told, or could not be.
+func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakoutScope) error {
+	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 || (s.status().Signals.Pending != nil && s.now.Before(s.farewellLimit())) {
+		return nil
+	}
+	if !controllerutil.RemoveFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.Update(ctx, s.set))
+}
+
+// SetupWithManager registers the controller and its indexes with a manager.
+func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := indexBreakoutSets(mgr); err != nil {
+		return err
+	}
+	r.alarms = newAlarms(r.Clock)
+	r.telling = newTellings()
+	r.resources = &resourceLimits{writes: 32, signals: 256}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("breakoutset").
+		For(&v1alpha1.BreakoutSet{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}), r.supersede())).
+		Owns(&v1alpha1.MeetingRoom{}).
+		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
+		WatchesRawSource(r.alarms.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+func indexBreakoutSets(mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.BreakoutSet{}, meetingRoomIndex, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.BreakoutSet).Spec.MeetingRoomRef.Name}
+	})
+	if err != nil {
+		return err
+	}
+	return mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MeetingRoom{}, ownerIndex, func(o client.Object) []string {
+		if set := o.GetLabels()[v1alpha1.BreakoutSetLabel]; set != "" {
+			return []string{set}
+		}
+		return nil
+	})
+}
+
+// setsOfMeetingRoom are the sets of which a MeetingRoom is the main room.
+func (r *BreakoutSetReconciler) setsOfMeetingRoom(ctx context.Context, room client.Object) []reconcile.Request {
+	var sets v1alpha1.BreakoutSetList
+	if err := r.List(ctx, &sets, client.InNamespace(room.GetNamespace()), client.MatchingFields{meetingRoomIndex: room.GetName()}, client.DisableReadYourWritesConsistency); err != nil {
+		return nil
+	}
+	requests := make([]reconcile.Request, len(sets.Items))
+	for i, set := range sets.Items {
+		requests[i] = reconcile.Request{NamespacedName: types.NamespacedName{Namespace: set.Namespace, Name: set.Name}}
+	}
+	return requests
+}
+
+// supersede passes every event, and stops a telling that is under way when its set's spec has changed: the newer plan takes over what the
+// older one still has to say.
+func (r *BreakoutSetReconciler) supersede() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		if e.ObjectNew.GetGeneration() != e.ObjectOld.GetGeneration() {
+			r.telling.stop(e.ObjectNew.GetUID())
+		}
+		return true
+	}}
+}

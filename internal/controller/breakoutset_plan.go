@@ -1,0 +1,167 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+)
+
+// planSignals compares what people should know with what they were told, and writes down the difference before anybody is told of it.
+func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScope) error {
+	before := s.status().Signals.Revision
+	switch open := breakout.IsOpen(s.set); {
+	case open && (!s.wantsOpen() || !s.holds):
+		planClosing(s)
+	case open:
+		planUpdate(s)
+	case s.wantsOpen() && s.holds && !breakout.IsClosing(s.set) && s.problem == nil:
+		planOpening(s)
+	}
+	planClock(s)
+	if s.status().Signals.Revision == before {
+		return nil
+	}
+	return r.commitStatus(ctx, s)
+}
+
+// planClock keeps what the status says of the schedule in step with the spec.
+func planClock(s *breakoutScope) {
+	st := s.status()
+	if !s.schedule.Open && !breakout.IsOpen(s.set) && s.schedule.Reason != v1alpha1.TimeUpReason {
+		st.OpenedAt, st.ClosesAt = nil, nil // whatever opens next opens anew
+	}
+	if st.OpenedAt != nil {
+		st.ClosesAt = nil
+		if duration := breakout.Duration(s.set); duration > 0 {
+			st.ClosesAt = &metav1.Time{Time: st.OpenedAt.Add(duration)}
+		}
+	}
+}
+
+// planOpening opens the rooms when all are ready, or when those that are not have been waited for long enough.
+func planOpening(s *breakoutScope) {
+	st := s.status()
+	opened := metav1.NewTime(s.now.Truncate(time.Second))
+	if s.schedule.ClosesAt.After(s.now) {
+		opened = *st.OpenedAt // the time was up and is not any more: the same opening goes on
+	}
+	view, adjusted := s.view(breakout.TimerOf(s.set, opened.Time))
+	if len(view.Rooms) < len(s.wanted) {
+		patience := s.firstChildMade().Add(breakout.OpeningPatience)
+		if s.now.Before(patience) {
+			s.wake(patience)
+			return
+		}
+		if len(view.Rooms) == 0 {
+			return // there is nothing to open yet; the first room to be ready is an event
+		}
+	}
+	s.adjusted = adjusted
+	st.AccountName = s.main.Status.AccountName
+	st.OpenedAt, st.ClosedAt = &opened, nil
+	st.LastHandledResend = s.set.Annotations[v1alpha1.ResendAnnotation]
+	breakout.PlanOpening(st, view, s.now)
+	s.schedule = breakout.ScheduleOf(s.set, s.now)
+	s.wake(s.schedule.Next)
+}
+
+// planUpdate plans to tell what is different from what people know.
+func planUpdate(s *breakoutScope) {
+	st := s.status()
+	view, adjusted := s.view(breakout.TimerOf(s.set, st.OpenedAt.Time))
+	s.adjusted = adjusted
+	breakout.PlanUpdate(st, view, s.now)
+	if s.held = !breakout.Planned(st).Equal(view); s.held {
+		_, until := breakout.RenamesHeld(st, s.now)
+		s.wake(until)
+	}
+	if resend := s.set.Annotations[v1alpha1.ResendAnnotation]; resend != st.LastHandledResend {
+		st.LastHandledResend = resend
+		breakout.PlanResend(st, s.now)
+	}
+}
+
+// planClosing plans to tell everybody to come back.
+func planClosing(s *breakoutScope) {
+	st := s.status()
+	farewell := s.now
+	if s.schedule.Reason == v1alpha1.TimeUpReason {
+		farewell = breakout.FarewellAt(s.set, s.schedule.ClosesAt)
+	}
+	breakout.PlanClosing(st, farewell, s.now)
+	st.ClosedAt = &metav1.Time{Time: s.now.Truncate(time.Second)}
+	st.Unassigned = nil
+}
+
+// view is what people should know now.
+func (s *breakoutScope) view(timer *v1alpha1.TimerStatus) (breakout.View, []v1alpha1.BreakoutRoomName) {
+	st, in := s.status(), breakout.ViewInput{
+		Main: s.main, Rooms: s.wanted, Children: map[v1alpha1.BreakoutRoomName]breakout.Child{},
+		Places: s.assignment.Places, Open: breakout.IsOpen(s.set), Timer: timer, Mode: s.mode(),
+	}
+	for name, child := range s.children {
+		in.Children[name] = childOf(child)
+	}
+	if in.Open {
+		in.Planned = breakout.Planned(st)
+		in.Linger = s.problem == nil
+		if p := st.Signals.Pending; p != nil {
+			in.Leaving = p.Removed
+		}
+		if in.Mode == v1alpha1.ModeChoose && in.Planned.Mode != in.Mode && !s.everybodyHasTokens() {
+			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for every choice
+		}
+	}
+	return breakout.ViewOf(in)
+}
+
+// everybodyHasTokens is whether every breakout room has published the tokens that it is asked for.
+func (s *breakoutScope) everybodyHasTokens() bool {
+	for _, child := range s.children {
+		if child.DeletionTimestamp.IsZero() && !childOf(child).Ready {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *breakoutScope) mode() v1alpha1.BreakoutSetMode {
+	if a := s.set.Spec.Assignment; a != nil && a.Mode != "" {
+		return a.Mode
+	}
+	return v1alpha1.ModeAutomatic
+}
+
+// childOf is what a view needs to know of a breakout room's MeetingRoom.
+func childOf(room *v1alpha1.MeetingRoom) breakout.Child {
+	observed := room.Status.ObservedGeneration == room.Generation
+	c := breakout.Child{
+		MeetingRoomName: room.Name,
+		SessionID:       room.Status.SessionID,
+		Ready:           observed && room.Status.SessionID != "",
+		Terminating:     !room.DeletionTimestamp.IsZero(),
+		Tokens:          make(map[v1alpha1.ParticipantName]bool, len(room.Status.Tokens)),
+	}
+	for _, t := range room.Status.Tokens {
+		c.Tokens[t.Participant] = observed
+	}
+	return c
+}
+
+// firstChildMade is when the first of the breakout rooms was made; now when there is none.
+func (s *breakoutScope) firstChildMade() time.Time {
+	first := s.now
+	for _, child := range s.children {
+		if child.CreationTimestamp.Time.Before(first) {
+			first = child.CreationTimestamp.Time
+		}
+	}
+	return first
+}

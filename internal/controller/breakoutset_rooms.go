@@ -1,0 +1,325 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+)
+
+const (
+	// maxTokens is how many tokens a set of mode Choose may need.
+	maxTokens = 5000
+
+	// maxStatusTokens is how many participants a MeetingRoom with tokens in its status takes.
+	maxStatusTokens = 300
+)
+
+// ensureRooms assigns people and makes the MeetingRooms of the breakout rooms, or brings them back to what they should be, while the set
+// has the main room to itself.
+func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScope) error {
+	if s.main == nil {
+		return nil
+	}
+	s.assignment = breakout.Assign(s.main.Spec.Participants, s.wanted, s.asked(), breakout.Planned(s.status()).Places(), string(s.set.UID))
+	if !s.holds || !s.wantsOpen() || (breakout.IsClosing(s.set) && !breakout.IsOpen(s.set)) {
+		return nil
+	}
+	desired := s.desiredChildren()
+	if s.tooMany(desired) {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.resources.writes)
+	problems := make([]*verdict, len(desired))
+	made := make([]*v1alpha1.MeetingRoom, len(desired))
+	for i, want := range desired {
+		group.Go(func() (err error) {
+			made[i], problems[i], err = r.ensureRoom(ctx, s, want)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, room := range made {
+		if room != nil {
+			s.children[s.wanted[i].Name] = room
+		}
+		if problems[i] != nil && s.problem == nil {
+			s.problem = problems[i]
+		}
+	}
+	return nil
+}
+
+// asked is the assignment that the spec asks for.
+func (s *breakoutScope) asked() v1alpha1.AssignmentSpec {
+	if s.set.Spec.Assignment == nil {
+		return v1alpha1.AssignmentSpec{}
+	}
+	return *s.set.Spec.Assignment
+}
+
+// ensureRoom makes one breakout room, or updates it when it is not what it should be. A room that is being deleted is left to go: it is made
+// anew when it is gone.
+func (r *BreakoutSetReconciler) ensureRoom(ctx context.Context, s *breakoutScope, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
+	have := s.children[v1alpha1.BreakoutRoomName(want.Labels[v1alpha1.BreakoutRoomLabel])]
+	if have == nil {
+		return r.createRoom(ctx, s, want)
+	}
+	if !have.DeletionTimestamp.IsZero() || !adjustRoom(have, want) {
+		return have, nil, nil
+	}
+	err := r.Update(ctx, have)
+	if apierrors.IsInvalid(err) {
+		return nil, invalidRoom(want, err), nil
+	}
+	return have, nil, err
+}
+
+func (r *BreakoutSetReconciler) createRoom(ctx context.Context, s *breakoutScope, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
+	err := r.Create(ctx, want)
+	switch {
+	case err == nil:
+		return want, nil, nil
+	case apierrors.IsInvalid(err):
+		return nil, invalidRoom(want, err), nil
+	case !apierrors.IsAlreadyExists(err):
+		return nil, nil, err
+	}
+	taken := &v1alpha1.MeetingRoom{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(want), taken); err != nil {
+		return nil, nil, err
+	}
+	if metav1.IsControlledBy(taken, s.set) {
+		return taken, nil, nil // the cache had not seen it yet
+	}
+	s.wake(s.now.Add(time.Minute)) // another object's deletion is no event of ours
+	v := stalled(v1alpha1.RoomNameTakenReason, "MeetingRoom "+want.Name+" exists and does not belong to this set: delete it, or give the room another name")
+	return nil, &v, nil
+}
+
+func invalidRoom(want *v1alpha1.MeetingRoom, err error) *verdict {
+	v := stalled(v1alpha1.RoomInvalidReason, "MeetingRoom "+want.Name+" is refused: "+invalidCauses(err))
+	return &v
+}
+
+// invalidCauses are the reasons of the API server for refusing an object, without the object's values.
+func invalidCauses(err error) string {
+	status, ok := err.(apierrors.APIStatus)
+	if !ok || status.Status().Details == nil {
+		return "it is invalid"
+	}
+	text := ""
+	for _, cause := range status.Status().Details.Causes {
+		if text != "" {
+			text += "; "
+		}
+		text += cause.Field + ": " + string(cause.Type)
+	}
+	return text
+}
+
+// adjustRoom makes have what want is, and reports whether it was not. What is not the set's to say stays as it is.
+func adjustRoom(have, want *v1alpha1.MeetingRoom) bool {
+	spec := want.Spec.DeepCopy()
+	spec.Session, spec.SessionID, spec.AccountRef = have.Spec.Session, have.Spec.SessionID, have.Spec.AccountRef // cannot change
+	changed := !equality.Semantic.DeepEqual(have.Spec, *spec)
+	have.Spec = *spec
+	for k, v := range want.Labels {
+		if have.Labels[k] != v {
+			metav1.SetMetaDataLabel(&have.ObjectMeta, k, v)
+			changed = true
+		}
+	}
+	return controllerutil.AddFinalizer(have, v1alpha1.FarewellFinalizer) || changed
+}
+
+// desiredChildren are the MeetingRooms that the set should have, in the order of its rooms.
+func (s *breakoutScope) desiredChildren() []*v1alpha1.MeetingRoom {
+	people := s.peopleOfRooms()
+	rooms := make([]*v1alpha1.MeetingRoom, len(s.wanted))
+	for i, room := range s.wanted {
+		rooms[i] = s.desiredChild(room, people[room.Name])
+	}
+	return rooms
+}
+
+func (s *breakoutScope) desiredChild(room v1alpha1.BreakoutRoomSpec, people []v1alpha1.Participant) *v1alpha1.MeetingRoom {
+	child := &v1alpha1.MeetingRoom{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.set.Namespace,
+			Name:      s.set.Name + "-" + string(room.Name),
+			Labels: map[string]string{
+				v1alpha1.BreakoutSetLabel:  s.set.Name,
+				v1alpha1.MeetingRoomLabel:  s.main.Name,
+				v1alpha1.BreakoutRoomLabel: string(room.Name),
+			},
+			Finalizers: []string{v1alpha1.MeetingRoomFinalizer, v1alpha1.FarewellFinalizer},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(s.set, v1alpha1.GroupVersion.WithKind("BreakoutSet")),
+			},
+		},
+		Spec: v1alpha1.MeetingRoomSpec{
+			AccountRef:   &v1alpha1.LocalObjectReference{Name: s.main.Status.AccountName},
+			DisplayName:  room.DisplayName,
+			Session:      s.main.Spec.Session,
+			Tokens:       s.main.Spec.Tokens,
+			Participants: people,
+		},
+	}
+	if t := s.set.Spec.Template; t != nil && t.Session != nil {
+		child.Spec.Session = t.Session
+	}
+	if t := s.set.Spec.Template; t != nil && t.Tokens != nil {
+		child.Spec.Tokens = t.Tokens
+	}
+	return child
+}
+
+// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there; whoever is still
+// there as far as people were told; and with mode Choose everybody.
+func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant {
+	everywhere := func(p v1alpha1.Participant) bool {
+		return s.mode() == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost || p.Role == v1alpha1.RoleCoHost
+	}
+	told, from := breakout.Planned(s.status()).Places(), breakout.Places{}
+	if pending := s.status().Signals.Pending; pending != nil {
+		for _, m := range pending.Moved {
+			from[m.Participant] = m.From
+		}
+	}
+	people := make(map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant, len(s.wanted))
+	for _, p := range s.main.Spec.Participants {
+		if everywhere(p) {
+			for _, room := range s.wanted {
+				people[room.Name] = append(people[room.Name], p)
+			}
+			continue
+		}
+		rooms := []v1alpha1.BreakoutRoomName{s.assignment.Places[p.Name], told[p.Name], from[p.Name]}
+		for i, room := range rooms {
+			if room != "" && !slices.Contains(rooms[:i], room) {
+				people[room] = append(people[room], p)
+			}
+		}
+	}
+	return people
+}
+
+// tooMany notes when the rooms could not publish all their tokens.
+func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
+	if n := len(s.wanted) * len(s.main.Spec.Participants); s.mode() == v1alpha1.ModeChoose && n > maxTokens {
+		s.stall(v1alpha1.TooManyTokensReason, fmt.Sprintf("with mode Choose everybody needs a token for every room, and rooms × participants is over %d: use fewer rooms, or another mode", maxTokens))
+		return true
+	}
+	for _, room := range desired {
+		inStatus := room.Spec.Tokens == nil || room.Spec.Tokens.Delivery != v1alpha1.TokenDeliverySecret
+		if inStatus && len(room.Spec.Participants) > maxStatusTokens {
+			s.stall(v1alpha1.TooManyParticipantsReason, fmt.Sprintf("a breakout room would have more than %d participants: use template.tokens.delivery Secret, or smaller rooms", maxStatusTokens))
+			return true
+		}
+	}
+	return false
+}
+
+// removeRooms deletes the breakout rooms that nobody is told of any more, and lets those go whose people had their grace.
+func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScope) error {
+	for name, room := range s.children {
+		if s.stays(name, room) {
+			continue
+		}
+		if room.DeletionTimestamp.IsZero() {
+			err := r.Delete(ctx, room, client.Preconditions{UID: &room.UID})
+			if client.IgnoreNotFound(err) != nil {
+				return err
+			}
+			continue // the deletion is an event
+		}
+		if err := r.sayFarewell(ctx, s, name, room); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stays tells whether a breakout room is still needed: it is wanted, or people were not yet told that it is gone. A deletion by others cannot be
+// undone.
+func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) bool {
+	if !room.DeletionTimestamp.IsZero() {
+		return false
+	}
+	if s.listed(name) {
+		return s.now.Before(s.farewellLimit())
+	}
+	wanted := slices.ContainsFunc(s.wanted, func(w v1alpha1.BreakoutRoomSpec) bool { return w.Name == name })
+	return wanted && s.wantsOpen() && s.holds && !breakout.IsClosing(s.set)
+}
+
+// listed tells whether people know of a room, and were not all told that it is gone.
+func (s *breakoutScope) listed(name v1alpha1.BreakoutRoomName) bool {
+	is := func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == name }
+	st := s.status()
+	return slices.ContainsFunc(st.Rooms, is) || (st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
+}
+
+// sayFarewell takes the farewell finalizer off a room that is being deleted, when its people were told and had the grace to leave, or after
+// the patience with signals that fail. From then on whoever is left is disconnected.
+func (r *BreakoutSetReconciler) sayFarewell(ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) error {
+	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
+		return nil
+	}
+	if at := s.farewellAt(name, room); at.After(s.now) {
+		s.wake(at)
+		return nil
+	}
+	controllerutil.RemoveFinalizer(room, v1alpha1.FarewellFinalizer)
+	return client.IgnoreNotFound(r.Update(ctx, room))
+}
+
+// farewellAt is when a room that is being deleted may go.
+func (s *breakoutScope) farewellAt(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
+	if !breakout.IsOpen(s.set) && s.status().ClosedAt == nil {
+		return s.now // nobody was ever told of it
+	}
+	deleted, grace := room.DeletionTimestamp.Time, breakout.CloseGrace(s.set)
+	limit := deleted.Add(grace + breakout.ClosingPatience)
+	if s.listed(name) {
+		return limit
+	}
+	told := deleted
+	if settled := s.status().Signals.SettledAt; !breakout.IsOpen(s.set) && settled != nil && settled.After(told) {
+		told = settled.Time
+	}
+	if at := told.Add(grace); at.Before(limit) {
+		return at
+	}
+	return limit
+}
+
+// farewellLimit is until when a closing set waits for its farewell to be told; far away while it is not closing.
+func (s *breakoutScope) farewellLimit() time.Time {
+	st := s.status()
+	if breakout.IsOpen(s.set) || st.ClosedAt == nil {
+		return s.now.Add(time.Hour)
+	}
+	from := st.ClosedAt.Time
+	if p := st.Signals.Pending; p != nil && p.NotBefore != nil && p.NotBefore.After(from) {
+		from = p.NotBefore.Time
+	}
+	return from.Add(breakout.CloseGrace(s.set) + breakout.ClosingPatience)
+}

@@ -1,0 +1,296 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/vonage"
+)
+
+const (
+	// tellingPatience is how long signals that fail are tried again before they are given up.
+	tellingPatience = 2 * time.Minute
+
+	// firstRetry and lastRetry bound the wait between two tries.
+	firstRetry = time.Second
+	lastRetry  = 15 * time.Second
+)
+
+// deliverSignals tells every session concerned what is pending and due, in order within a session and in parallel across them. Sessions
+// that could not be told are tried again later; when all were told, or given up, that is written down and what comes next is said.
+func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutScope) error {
+	for {
+		t, due := r.telling.of(s.set, s.now)
+		s.wake(due)
+		if t == nil {
+			return nil
+		}
+		if err := r.ensureFresh(ctx, s); err != nil {
+			return err
+		}
+		if t.retryAt.After(s.now) {
+			s.trouble = t.trouble
+			s.wake(t.retryAt)
+			return nil
+		}
+		r.tell(ctx, s, t)
+		if missing := t.missing(); len(missing) > 0 && !s.givesUp(t) {
+			s.status().Signals.Missing = missing
+			s.trouble = t.trouble
+			s.wake(t.again(s.now))
+			return nil
+		}
+		s.trouble = t.trouble
+		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), r.Clock.Now())
+		s.told = append(s.told, t.steps...)
+		r.telling.forget(s.set.UID)
+		if err := r.commitStatus(ctx, s); err != nil {
+			return err
+		}
+		s.now = r.Clock.Now()
+		s.wake(s.now) // who has left a room by now needs no token for it
+	}
+}
+
+// givesUp tells whether sessions that could not be told have been tried for long enough.
+func (s *breakoutScope) givesUp(t *telling) bool {
+	return s.now.Sub(t.began) >= tellingPatience || !s.now.Before(s.farewellLimit())
+}
+
+// ensureFresh makes sure, before anybody is told anything, that the status is the API server's and not an older one of the cache.
+func (r *BreakoutSetReconciler) ensureFresh(ctx context.Context, s *breakoutScope) error {
+	if s.fresh {
+		return nil
+	}
+	live := &v1alpha1.BreakoutSet{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), live); err != nil {
+		return err
+	}
+	if live.ResourceVersion != s.set.ResourceVersion {
+		return errBehind
+	}
+	s.fresh = true
+	return nil
+}
+
+// tell sends the steps to every session that has not had them all, and notes in t how far each one came.
+func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *telling) {
+	acct, err := r.resolveAccount(ctx, s)
+	if err != nil {
+		t.note(err)
+		return
+	}
+	ctx, stop := r.telling.start(ctx, s.set.UID)
+	defer stop()
+	if next := s.schedule.Next; !next.IsZero() { // a due timer goes before what is still to be said
+		timer := r.Clock.AfterFunc(max(next.Sub(r.Clock.Now()), time.Millisecond), stop)
+		defer timer.Stop()
+	}
+	source := breakout.Source{Set: s.set.Namespace + "/" + s.set.Name, UID: string(s.set.UID), MeetingRoom: s.set.Spec.MeetingRoomRef.Name}
+	script := breakout.NewScript(source, s.status(), t.steps)
+	var group errgroup.Group
+	group.SetLimit(r.resources.signals)
+	for _, room := range t.missing() {
+		group.Go(func() error {
+			t.tellRoom(ctx, acct, room, breakout.SessionOf(s.status(), room), script.Signals(room))
+			return nil
+		})
+	}
+	_ = group.Wait() // none of them returns an error: how it went is in t
+}
+
+// resolveAccount finds the account of the main room's session. Whether the namespace may still use it does not matter for calling people back.
+func (r *BreakoutSetReconciler) resolveAccount(ctx context.Context, s *breakoutScope) (*account.Account, error) {
+	if breakout.IsOpen(s.set) {
+		return r.Accounts.Resolve(ctx, s.set.Namespace, s.status().AccountName)
+	}
+	return r.Accounts.ResolveForCleanup(ctx, s.status().AccountName)
+}
+
+// tellRoom sends one session what it has not had yet, step by step, and stops at the first step that fails.
+func (t *telling) tellRoom(ctx context.Context, acct *account.Account, room v1alpha1.BreakoutRoomName, session string, steps [][]breakout.Signal) {
+	for i := t.progress(room); i < len(steps); i++ {
+		err := sendPages(ctx, acct.Client, session, steps[i])
+		switch vonage.ClassOf(err) {
+		case "", vonage.ClassNoRecipients:
+			t.did(room, i+1, false)
+		case vonage.ClassTerminal:
+			t.note(err)
+			t.did(room, i+1, true)
+		default:
+			t.note(err)
+			return
+		}
+	}
+}
+
+// sendPages sends the pages of one message; they are independent of each other.
+func sendPages(ctx context.Context, c *vonage.Client, session string, pages []breakout.Signal) error {
+	if len(pages) == 1 {
+		return c.Signal(ctx, session, vonage.Signal(pages[0]))
+	}
+	var group errgroup.Group
+	group.SetLimit(8)
+	results := make([]error, len(pages))
+	for i, page := range pages {
+		group.Go(func() error {
+			results[i] = c.Signal(ctx, session, vonage.Signal(page))
+			return nil
+		})
+	}
+	_ = group.Wait()
+	worst := error(nil)
+	for _, err := range results {
+		if class := vonage.ClassOf(err); class != "" && (worst == nil || class != vonage.ClassNoRecipients) {
+			worst = err
+		}
+	}
+	return worst
+}
+
+// tellings remembers, per set, how far each session was told the present plan. It is only a memory: after a restart the same plan is told
+// again to the sessions that the status names as missing, under the same revision.
+type tellings struct {
+	mu      sync.Mutex
+	current map[types.UID]*telling
+	running map[types.UID]context.CancelFunc
+}
+
+func newTellings() *tellings {
+	return &tellings{current: map[types.UID]*telling{}, running: map[types.UID]context.CancelFunc{}}
+}
+
+// of is the telling of the steps of a set's present plan that are due; nil when none are, and then when some will be. Steps that are being
+// told stay what they are until they are settled, even when others become due meanwhile.
+func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time.Time) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t := ts.current[set.UID]; t != nil && t.revision == set.Status.Signals.Revision && set.Status.Signals.Pending != nil {
+		return t, time.Time{}
+	}
+	delete(ts.current, set.UID)
+	steps, due := breakout.NextSteps(&set.Status, now)
+	if len(steps) == 0 {
+		return nil, due
+	}
+	t := &telling{revision: set.Status.Signals.Revision, steps: steps, began: now, rooms: map[v1alpha1.BreakoutRoomName]*roomTelling{}}
+	for _, room := range set.Status.Signals.Missing {
+		t.rooms[room] = &roomTelling{}
+	}
+	ts.current[set.UID] = t
+	return t, due
+}
+
+func (ts *tellings) forget(uid types.UID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	delete(ts.current, uid)
+}
+
+// start begins telling a set's plan; stop, or the cancel function returned, ends it.
+func (ts *tellings) start(ctx context.Context, uid types.UID) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	ts.mu.Lock()
+	ts.running[uid] = cancel
+	ts.mu.Unlock()
+	return ctx, func() {
+		ts.mu.Lock()
+		delete(ts.running, uid)
+		ts.mu.Unlock()
+		cancel()
+	}
+}
+
+// stop ends the telling of a set's plan that is under way, if one is.
+func (ts *tellings) stop(uid types.UID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if cancel := ts.running[uid]; cancel != nil {
+		cancel()
+	}
+}
+
+// telling is how far each session was told some steps.
+type telling struct {
+	revision int64
+	steps    []breakout.Step
+	began    time.Time
+	retryAt  time.Time
+	tries    int
+
+	mu      sync.Mutex
+	rooms   map[v1alpha1.BreakoutRoomName]*roomTelling
+	trouble *verdict
+}
+
+type roomTelling struct {
+	steps   int // how many of the steps are done with
+	refused bool
+}
+
+func (t *telling) progress(room v1alpha1.BreakoutRoomName) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rooms[room].steps
+}
+
+// did notes how far a session came, and whether the vendor refused the last step for good.
+func (t *telling) did(room v1alpha1.BreakoutRoomName, steps int, refused bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.rooms[room]
+	r.steps = steps
+	r.refused = r.refused || refused
+}
+
+// note notes why a session could not be told.
+func (t *telling) note(err error) {
+	if trouble := troubleOf(err, 0, ""); !trouble.canceled {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.trouble = &trouble.verdict
+	}
+}
+
+// missing names the rooms that were not told everything, in the order of their names.
+func (t *telling) missing() []v1alpha1.BreakoutRoomName {
+	return t.names(func(r *roomTelling) bool { return r.steps < len(t.steps) })
+}
+
+// refused names the rooms for whose session the vendor refused a signal for good.
+func (t *telling) refused() []v1alpha1.BreakoutRoomName {
+	return t.names(func(r *roomTelling) bool { return r.refused && r.steps == len(t.steps) })
+}
+
+func (t *telling) names(of func(*roomTelling) bool) []v1alpha1.BreakoutRoomName {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []v1alpha1.BreakoutRoomName
+	for name, r := range t.rooms {
+		if of(r) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// again is when to try again, twice as long after each try.
+func (t *telling) again(now time.Time) time.Time {
+	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
+	t.tries++
+	t.retryAt = now.Add(wait)
+	return t.retryAt
+}

@@ -1,0 +1,131 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/vonage"
+)
+
+const (
+	// disconnectPatience is for how long disconnecting people is tried before the room goes all the same.
+	disconnectPatience = 30 * time.Second
+
+	// setsPatience is how much longer than its grace a set may hold up the deletion of its main room.
+	setsPatience = 30 * time.Second
+
+	// disconnectsAtOnce bounds the calls that disconnect people of one room.
+	disconnectsAtOnce = 16
+
+	// participantsNotDisconnectedReason is the event of a room that was deleted while people may still be in its session.
+	participantsNotDisconnectedReason = "ParticipantsNotDisconnected"
+)
+
+// reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
+// look again; zero when an event will tell.
+func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
+	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) || controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
+		return time.Time{}, nil // not ours any more, or not yet: people are still to be told
+	}
+	if wake, err := r.awaitSets(ctx, room); err != nil || !wake.IsZero() {
+		return wake, err
+	}
+	wake, complaint, err := r.disconnectAll(ctx, room)
+	if err != nil || !wake.IsZero() {
+		return wake, err
+	}
+	base := room.DeepCopy()
+	controllerutil.RemoveFinalizer(room, v1alpha1.MeetingRoomFinalizer)
+	if err := r.Patch(ctx, room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+		return time.Time{}, client.IgnoreNotFound(err)
+	}
+	r.writes.Wrote(room)
+	r.rooms.forget(client.ObjectKeyFromObject(room))
+	if complaint != "" {
+		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s", complaint)
+	}
+	return time.Time{}, nil
+}
+
+// awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do. It returns the zero time
+// when there is nothing to wait for any more.
+func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
+	set, err := r.lockingSet(ctx, r.Client, room)
+	if err != nil || set == nil || !inUse(set) {
+		return time.Time{}, err
+	}
+	limit := room.DeletionTimestamp.Add(breakout.CloseGrace(set) + setsPatience)
+	if !r.Clock.Now().Before(limit) {
+		return time.Time{}, nil
+	}
+	return limit, nil
+}
+
+// disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that is done or given up; then
+// with a complaint if people may still be there.
+func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (wake time.Time, complaint string, err error) {
+	if room.Status.SessionID == "" || room.Spec.SessionID != "" {
+		return time.Time{}, "", nil // nobody can be there, or they are not ours
+	}
+	acc, err := r.Accounts.ResolveForCleanup(ctx, room.Status.AccountName)
+	if e, ok := errors.AsType[*account.Error](err); ok {
+		return time.Time{}, "people may still be in the session: " + e.Message, nil
+	}
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	if !strings.EqualFold(acc.ProjectID, room.Status.ProjectID) {
+		return time.Time{}, "people may still be in the session: its account now stands for another project", nil
+	}
+	mem, now := r.rooms.of(room), r.Clock.Now()
+	if mem.disconnectingSince.IsZero() {
+		mem.disconnectingSince = now
+	}
+	limit := mem.disconnectingSince.Add(disconnectPatience)
+	err = disconnectEverybody(ctx, acc.Client, room.Status.SessionID, limit.Sub(now))
+	if err == nil {
+		return time.Time{}, "", nil
+	}
+	if ctx.Err() != nil {
+		return time.Time{}, "", err
+	}
+	t := troubleOf(err, mem.disconnectFailures, room.UID)
+	mem.disconnectFailures++
+	again := r.Clock.Now().Add(max(t.after, retryBase/2))
+	if t.Stalled || !again.Before(limit) {
+		return time.Time{}, "people may still be in the session: " + err.Error(), nil
+	}
+	return again, "", nil
+}
+
+// disconnectEverybody lists who is connected to a session and disconnects each, several at once. It goes on after a failure and returns the
+// first. most bounds it.
+func disconnectEverybody(ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, max(most, time.Second))
+	defer cancel()
+	connections, err := vendor.ListConnections(ctx, sessionID)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(disconnectsAtOnce)
+	for _, c := range connections {
+		if c.State != vonage.ConnectionDisconnected {
+			group.Go(func() error { return vendor.ForceDisconnect(ctx, sessionID, c.ID) })
+		}
+	}
+	return group.Wait()
+}

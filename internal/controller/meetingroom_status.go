@@ -1,0 +1,65 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+)
+
+// readyRoom is what is to be said of a room, given its session and its tokens.
+func readyRoom(session, tokens verdict) verdict {
+	switch {
+	case !session.ok():
+		return session
+	case !tokens.ok():
+		return tokens
+	default:
+		return achieved(v1alpha1.RoomReadyReason, "the session is there and every participant has a valid token")
+	}
+}
+
+// concludeRoom sets a room's conditions. Its generation is observed when it is carried out, or cannot be until somebody changes something;
+// not while the operator is still at work.
+func concludeRoom(room *v1alpha1.MeetingRoom, session, tokens verdict, clk clock.PassiveClock) {
+	ready := readyRoom(session, tokens)
+	summarise(room, ready, clk)
+	setVerdict(room, v1alpha1.SessionReadyCondition, session, clk)
+	setVerdict(room, v1alpha1.TokensReadyCondition, tokens, clk)
+	if ready.ok() || ready.Stalled {
+		room.Status.ObservedGeneration = room.Generation
+	}
+}
+
+// publishStatus writes the status, if it says something new.
+func (r *MeetingRoomReconciler) publishStatus(ctx context.Context, s *roomScope) error {
+	if s.unpublished {
+		return r.publishSession(ctx, s)
+	}
+	err := r.writeStatus(ctx, s)
+	if apierrors.IsNotFound(err) {
+		return errBehind
+	}
+	return err
+}
+
+// writeStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is there.
+func (r *MeetingRoomReconciler) writeStatus(ctx context.Context, s *roomScope) error {
+	concludeRoom(s.room, s.session, s.tokens, r.Clock)
+	if equality.Semantic.DeepEqual(s.before.Status, s.room.Status) {
+		return nil
+	}
+	if err := r.Status().Update(ctx, s.room); err != nil {
+		return err
+	}
+	r.writes.Wrote(s.room)
+	recordReady(r.Recorder, s.before, s.room, "Reconcile")
+	s.before, s.room, s.live = s.room, s.room.DeepCopy(), true
+	return nil
+}

@@ -1,0 +1,163 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+)
+
+// RoomSignalReconciler sends RoomSignals, each once, and those for the same meeting in the order of their creation.
+type RoomSignalReconciler struct {
+	client.Client
+
+	// APIReader reads past the cache.
+	APIReader client.Reader
+
+	// Accounts turns an account's name into a client of the Vonage API.
+	Accounts *account.Registry
+
+	// Clock is the time that deadlines go by.
+	Clock clock.WithDelayedExecution
+
+	// Recorder records events.
+	Recorder events.EventRecorder
+
+	// MaxConcurrentReconciles is how many signals are worked on at once.
+	MaxConcurrentReconciles int
+
+	alarms *alarms
+}
+
+// defaultSignalDeadline is how long the operator tries to send a signal that does not say.
+const defaultSignalDeadline = time.Minute
+
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=roomsignals,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=roomsignals/status,verbs=get;update
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets;meetingrooms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile sends one RoomSignal when it is its turn, tries again what failed until its deadline, and deletes it when its time is over.
+func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	signal := &v1alpha1.RoomSignal{}
+	if err := r.Get(ctx, req.NamespacedName, signal); err != nil || !signal.DeletionTimestamp.IsZero() {
+		r.alarms.set(req.NamespacedName, time.Time{})
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if signal.Status.CompletionTime != nil {
+		return ctrl.Result{}, r.expire(ctx, signal)
+	}
+	s := &signalScope{signal: signal, written: signal.DeepCopy(), now: r.Clock.Now()}
+	s.wake(s.deadline())
+	err := r.send(ctx, s)
+	if err == nil {
+		err = r.commit(ctx, s)
+	}
+	if err == nil && signal.Status.CompletionTime != nil {
+		return ctrl.Result{}, r.expire(ctx, signal)
+	}
+	r.alarms.set(req.NamespacedName, s.due)
+	return settle(ctx, ctrl.Result{}, err)
+}
+
+// signalScope is what one reconcile of a RoomSignal works on.
+type signalScope struct {
+	signal, written *v1alpha1.RoomSignal
+	now, due        time.Time
+}
+
+// deadline is when a signal that was not sent has failed.
+func (s *signalScope) deadline() time.Time {
+	return s.signal.CreationTimestamp.Add(secondsOf(s.signal.Spec.DeadlineSeconds, defaultSignalDeadline))
+}
+
+func (s *signalScope) overdue() bool { return !s.now.Before(s.deadline()) }
+
+// wake asks for another reconcile at a time, or earlier.
+func (s *signalScope) wake(at time.Time) {
+	if s.due.IsZero() || at.Before(s.due) {
+		s.due = at
+	}
+}
+
+// commit writes the status if it changed.
+func (r *RoomSignalReconciler) commit(ctx context.Context, s *signalScope) error {
+	if equality.Semantic.DeepEqual(s.written.Status, s.signal.Status) {
+		return nil
+	}
+	before := s.written
+	if err := r.Status().Update(ctx, s.signal); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	s.written = s.signal.DeepCopy()
+	recordReady(r.Recorder, before, s.signal, "Send")
+	return nil
+}
+
+// expire deletes a finished signal when its ttlSecondsAfterFinished is over.
+func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.RoomSignal) error {
+	if signal.Spec.TTLSecondsAfterFinished == nil {
+		r.alarms.set(client.ObjectKeyFromObject(signal), time.Time{})
+		return nil
+	}
+	at := signal.Status.CompletionTime.Add(secondsOf(signal.Spec.TTLSecondsAfterFinished, 0))
+	if at.After(r.Clock.Now()) {
+		r.alarms.set(client.ObjectKeyFromObject(signal), at)
+		return nil
+	}
+	return client.IgnoreNotFound(r.Delete(ctx, signal, client.Preconditions{UID: &signal.UID}))
+}
+
+// SetupWithManager registers the controller with a manager.
+func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.alarms = newAlarms(r.Clock)
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoomSignal{}, unfinishedIndex, func(o client.Object) []string {
+		if o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil {
+			return nil
+		}
+		return []string{"true"}
+	})
+	if err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("roomsignal").
+		For(&v1alpha1.RoomSignal{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.RoomSignal{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals), builder.WithPredicates(signalEnded())).
+		Watches(&v1alpha1.BreakoutSet{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals)).
+		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+			return o.(*v1alpha1.MeetingRoom).Status.SessionID != ""
+		}))).
+		WatchesRawSource(r.alarms.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+// waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what they wait for.
+func (r *RoomSignalReconciler) waitingSignals(ctx context.Context, o client.Object) []reconcile.Request {
+	unfinished, err := r.unfinished(ctx, o.GetNamespace())
+	if err != nil {
+		return nil
+	}
+	requests := make([]reconcile.Request, len(unfinished))
+	for i, signal := range unfinished {
+		requests[i] = reconcile.Request{NamespacedName: types.NamespacedName{Namespace: signal.Namespace, Name: signal.Name}}
+	}
+	return requests
+}

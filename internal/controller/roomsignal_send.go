@@ -1,0 +1,353 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/vonage"
+)
+
+// unfinishedIndex finds RoomSignals that are not done with.
+const unfinishedIndex = "status.unfinished"
+
+// sending is what a signal that can be sent goes out to.
+type sending struct {
+	account *account.Account
+	rooms   []breakout.SignalTarget // all there are, the main room first
+	targets []breakout.SignalTarget // those that the signal goes to
+	roster  []v1alpha1.Participant
+}
+
+// send sends a signal to the rooms that have not had it, when it is its turn and all it needs is there.
+func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
+	to, obstacle, err := r.resolve(ctx, s.signal)
+	if err != nil {
+		return err
+	}
+	if obstacle == nil && !s.overdue() {
+		earlier, err := r.earlier(ctx, s.signal)
+		if err != nil || earlier {
+			return err // when the earlier one ends, this one is looked at again; until then it stays as it was made
+		}
+	}
+	if obstacle != nil || s.overdue() {
+		s.hold(obstacle)
+		return nil
+	}
+	if err := r.plan(ctx, s, to); err != nil || s.signal.Status.CompletionTime != nil {
+		return err
+	}
+	trouble := r.deliver(ctx, s, to)
+	s.conclude(trouble)
+	return nil
+}
+
+// hold notes what stands in the way of a signal, and that it has failed when there is no time left, or nothing will ever change.
+func (s *signalScope) hold(obstacle *verdict) {
+	st := &s.signal.Status
+	s.number()
+	if obstacle == nil {
+		v := stalled(v1alpha1.DeadlineExceededReason, "the signal could not be sent within deadlineSeconds: make another RoomSignal if it still matters")
+		obstacle = &v
+	}
+	if !obstacle.Stalled && !s.overdue() {
+		s.say(*obstacle)
+		return
+	}
+	for i := range st.Deliveries {
+		if st.Deliveries[i].Result == v1alpha1.DeliveryPending {
+			st.Deliveries[i].Result = v1alpha1.DeliveryFailed
+		}
+	}
+	s.finish(stalled(obstacle.Reason, obstacle.Message))
+}
+
+// number keeps the resourceVersion that the signal was created with, before the first write changes it.
+func (s *signalScope) number() { s.signal.Status.Order = orderOf(s.signal) }
+
+func (s *signalScope) say(v verdict) {
+	s.signal.Status.ObservedGeneration = s.signal.Generation
+	setVerdict(s.signal, v1alpha1.DeliveredCondition, v, moment(s.now))
+	summarise(s.signal, v, moment(s.now))
+}
+
+func (s *signalScope) finish(v verdict) {
+	s.signal.Status.CompletionTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
+	s.say(v)
+}
+
+// plan writes down whom the signal goes to, before it goes to anybody.
+func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sending) error {
+	st := &s.signal.Status
+	if len(st.Deliveries) > 0 {
+		return r.ensureFresh(ctx, s.signal)
+	}
+	s.number()
+	for _, target := range to.targets {
+		if data := breakout.RoomSignalTo(s.signal, target, to.rooms, to.roster).Data; len(data) > breakout.MaxDataBytes {
+			s.finish(stalled(v1alpha1.SignalTooLargeReason, fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
+			return nil
+		}
+		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{Room: target.Name, SessionID: target.SessionID, Result: v1alpha1.DeliveryPending})
+	}
+	s.say(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
+	return r.commit(ctx, s)
+}
+
+// ensureFresh makes sure, before anything is sent again, that the status is not an older one of the cache.
+func (r *RoomSignalReconciler) ensureFresh(ctx context.Context, signal *v1alpha1.RoomSignal) error {
+	live := &v1alpha1.RoomSignal{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(signal), live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if live.ResourceVersion != signal.ResourceVersion {
+		return errBehind
+	}
+	return nil
+}
+
+// deliver sends the signal to the sessions that have not had it, in parallel, and returns why one of them still has not.
+func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *sending) *verdict {
+	deliveries := s.signal.Status.Deliveries
+	troubles := make([]*trouble, len(deliveries))
+	var group errgroup.Group
+	group.SetLimit(64)
+	for i := range deliveries {
+		d := &deliveries[i]
+		if d.Result != v1alpha1.DeliveryPending {
+			continue
+		}
+		target := breakout.SignalTarget{Name: d.Room, SessionID: d.SessionID}
+		if j := slices.IndexFunc(to.targets, func(t breakout.SignalTarget) bool { return t.Name == d.Room }); j >= 0 {
+			target = to.targets[j]
+		}
+		group.Go(func() error {
+			troubles[i] = deliverOnce(ctx, to, s.signal, target, d)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	var why *verdict
+	for i, t := range troubles {
+		if t == nil {
+			continue
+		}
+		why = &t.verdict
+		if deliveries[i].Result == v1alpha1.DeliveryPending {
+			s.wake(s.now.Add(retryDelay(int(deliveries[i].Attempts)-1, s.signal.UID)))
+		}
+	}
+	return why
+}
+
+// deliverOnce sends the signal to one session and notes what became of it.
+func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget, d *v1alpha1.SignalDelivery) *trouble {
+	data := breakout.RoomSignalTo(signal, target, to.rooms, to.roster)
+	err := to.account.Client.Signal(ctx, d.SessionID, vonage.Signal(data))
+	d.Attempts++
+	switch vonage.ClassOf(err) {
+	case "":
+		d.Result = v1alpha1.DeliveryAccepted
+		return nil
+	case vonage.ClassNoRecipients:
+		d.Result = v1alpha1.DeliveryNoRecipients
+		return nil
+	case vonage.ClassTerminal:
+		d.Result = v1alpha1.DeliveryFailed
+	}
+	t := troubleOf(err, int(d.Attempts)-1, signal.UID)
+	return &t
+}
+
+// conclude says what became of the signal in all.
+func (s *signalScope) conclude(why *verdict) {
+	count := map[v1alpha1.DeliveryResult]int{}
+	for _, d := range s.signal.Status.Deliveries {
+		count[d.Result]++
+	}
+	switch all := len(s.signal.Status.Deliveries); {
+	case count[v1alpha1.DeliveryPending] > 0 && why != nil:
+		s.say(underWay(why.Reason, why.Message))
+	case count[v1alpha1.DeliveryPending] > 0:
+		s.say(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
+	case count[v1alpha1.DeliveryFailed] > 0 && why != nil:
+		s.finish(stalled(v1alpha1.DeliveryIncompleteReason, "some rooms were not told, see status.deliveries: "+why.Message))
+	case count[v1alpha1.DeliveryFailed] > 0:
+		s.finish(stalled(v1alpha1.DeliveryIncompleteReason, "some rooms were not told, see status.deliveries"))
+	case count[v1alpha1.DeliveryNoRecipients] == all:
+		s.finish(achieved(v1alpha1.NoRecipientsReason, "nobody is in any of the rooms"))
+	default:
+		s.finish(achieved(v1alpha1.DeliveredReason, "every room was told, or has nobody in it"))
+	}
+}
+
+// resolve finds whom a signal goes to, or what stands in the way of that.
+func (r *RoomSignalReconciler) resolve(ctx context.Context, signal *v1alpha1.RoomSignal) (*sending, *verdict, error) {
+	if signal.Spec.BreakoutSetRef != nil {
+		return r.resolveSet(ctx, signal)
+	}
+	name := signal.Spec.MeetingRoomRef.Name
+	room, obstacle, err := r.room(ctx, signal.Namespace, name)
+	if err != nil || obstacle != nil {
+		return nil, obstacle, err
+	}
+	target := breakout.SignalTarget{Name: v1alpha1.MainRoomName, MeetingRoomName: room.Name, DisplayName: breakout.DisplayNameOf(room), SessionID: room.Status.SessionID}
+	return r.withAccount(ctx, room, &sending{rooms: []breakout.SignalTarget{target}, targets: []breakout.SignalTarget{target}, roster: room.Spec.Participants})
+}
+
+// resolveSet finds the rooms of an open set that a signal goes to.
+func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.RoomSignal) (*sending, *verdict, error) {
+	set, name := &v1alpha1.BreakoutSet{}, signal.Spec.BreakoutSetRef.Name
+	if err := r.Get(ctx, client.ObjectKey{Namespace: signal.Namespace, Name: name}, set); err != nil {
+		v := underWay(v1alpha1.BreakoutSetNotFoundReason, "there is no BreakoutSet "+name+" in this namespace: make it before the deadline, or make another RoomSignal")
+		return nil, &v, client.IgnoreNotFound(err)
+	}
+	if !breakout.IsOpen(set) {
+		v := stalled(v1alpha1.BreakoutSetNotOpenReason, "BreakoutSet "+name+" is not open: send the signal to its meeting room, or when the set is open")
+		if breakout.ScheduleOf(set, r.Clock.Now()).Open {
+			v = underWay(v1alpha1.BreakoutSetNotOpenReason, "waiting for BreakoutSet "+name+" to open")
+		}
+		return nil, &v, nil
+	}
+	to := &sending{rooms: breakout.TargetsOf(set)}
+	to.targets = to.rooms
+	if len(signal.Spec.Rooms) > 0 {
+		to.targets = nil
+		for _, want := range signal.Spec.Rooms {
+			i := slices.IndexFunc(to.rooms, func(t breakout.SignalTarget) bool { return t.Name == want })
+			if i < 0 {
+				v := stalled(v1alpha1.UnknownRoomReason, fmt.Sprintf("BreakoutSet %s has no open room %q: make a RoomSignal that names one of its rooms", name, want))
+				return nil, &v, nil
+			}
+			to.targets = append(to.targets, to.rooms[i])
+		}
+	}
+	main, obstacle, err := r.room(ctx, signal.Namespace, set.Spec.MeetingRoomRef.Name)
+	if err != nil || obstacle != nil {
+		return nil, obstacle, err
+	}
+	to.roster = main.Spec.Participants
+	return r.withAccount(ctx, main, to)
+}
+
+// room reads a meeting room that has a session.
+func (r *RoomSignalReconciler) room(ctx context.Context, namespace, name string) (*v1alpha1.MeetingRoom, *verdict, error) {
+	room := &v1alpha1.MeetingRoom{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, room); err != nil {
+		v := underWay(v1alpha1.MeetingRoomNotFoundReason, "there is no MeetingRoom "+name+" in this namespace: make it before the deadline, or make another RoomSignal")
+		return nil, &v, client.IgnoreNotFound(err)
+	}
+	if room.Status.SessionID == "" {
+		v := underWay(v1alpha1.MeetingRoomNotReadyReason, "waiting for MeetingRoom "+name+" to have a session; its conditions say what is missing")
+		return nil, &v, nil
+	}
+	return room, nil, nil
+}
+
+func (r *RoomSignalReconciler) withAccount(ctx context.Context, room *v1alpha1.MeetingRoom, to *sending) (*sending, *verdict, error) {
+	acct, err := r.Accounts.Resolve(ctx, room.Namespace, room.Status.AccountName)
+	if err != nil {
+		t := troubleOf(err, 0, room.UID)
+		v := underWay(t.Reason, t.Message)
+		return nil, &v, nil
+	}
+	to.account = acct
+	return to, nil, nil
+}
+
+// earlier tells whether an unfinished signal for the same meeting was created before this one.
+func (r *RoomSignalReconciler) earlier(ctx context.Context, signal *v1alpha1.RoomSignal) (bool, error) {
+	unfinished, err := r.unfinished(ctx, signal.Namespace)
+	if err != nil {
+		return false, err
+	}
+	meeting, err := r.meeting(ctx, signal)
+	if err != nil {
+		return false, err
+	}
+	for i := range unfinished {
+		other := &unfinished[i]
+		if other.UID == signal.UID || !createdBefore(other, signal) {
+			continue
+		}
+		same, err := r.meeting(ctx, other)
+		if err != nil {
+			return false, err
+		}
+		if same == meeting {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// meeting is the name of the main room that a signal belongs to.
+func (r *RoomSignalReconciler) meeting(ctx context.Context, signal *v1alpha1.RoomSignal) (string, error) {
+	if ref := signal.Spec.BreakoutSetRef; ref != nil {
+		set := &v1alpha1.BreakoutSet{}
+		err := r.Get(ctx, client.ObjectKey{Namespace: signal.Namespace, Name: ref.Name}, set)
+		return set.Spec.MeetingRoomRef.Name, client.IgnoreNotFound(err)
+	}
+	room, name := &v1alpha1.MeetingRoom{}, signal.Spec.MeetingRoomRef.Name
+	if err := r.Get(ctx, client.ObjectKey{Namespace: signal.Namespace, Name: name}, room); err != nil {
+		return name, client.IgnoreNotFound(err)
+	}
+	return cmp.Or(room.Labels[v1alpha1.MeetingRoomLabel], name), nil
+}
+
+func (r *RoomSignalReconciler) unfinished(ctx context.Context, namespace string) ([]v1alpha1.RoomSignal, error) {
+	var signals v1alpha1.RoomSignalList
+	err := r.List(ctx, &signals, client.InNamespace(namespace), client.MatchingFields{unfinishedIndex: "true"})
+	return slices.DeleteFunc(signals.Items, func(s v1alpha1.RoomSignal) bool { return !s.DeletionTimestamp.IsZero() }), err
+}
+
+// createdBefore tells which of two signals was created first. Creation times have whole seconds; within one, the resourceVersion of the
+// creation decides.
+func createdBefore(a, b *v1alpha1.RoomSignal) bool {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(orderOf(a), orderOf(b)), cmp.Compare(a.UID, b.UID)) < 0
+}
+
+// orderOf is the resourceVersion of a signal's creation: noted in its status, or still its own.
+func orderOf(signal *v1alpha1.RoomSignal) int64 {
+	if signal.Status.Order != 0 {
+		return signal.Status.Order
+	}
+	version, err := strconv.ParseInt(signal.ResourceVersion, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+// signalEnded passes events by which a signal stops being in the way of later ones.
+func signalEnded() predicate.Predicate {
+	done := func(o client.Object) bool { return o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil }
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return !done(e.ObjectOld) && done(e.ObjectNew) },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+func secondsOf(seconds *int32, otherwise time.Duration) time.Duration {
+	if seconds == nil {
+		return otherwise
+	}
+	return time.Duration(*seconds) * time.Second
+}

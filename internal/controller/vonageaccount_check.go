@@ -1,0 +1,171 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/vonage"
+)
+
+const (
+	// recheckAccepted is how often accepted credentials are checked again.
+	recheckAccepted = 10 * time.Minute
+
+	// recheckSuspect is how long after a check the vendor's refusal of another call does not bring about the next.
+	recheckSuspect = 10 * time.Second
+)
+
+// accountCheck is what is remembered of the last check of an account.
+type accountCheck struct {
+	// tried is what was checked; the result is in the account's status.
+	tried triedCredentials
+	// next is when the same is to be checked again.
+	next time.Time
+	// at is when it was checked; zero if this process has not.
+	at time.Time
+	// failures counts the checks in a row that got no answer.
+	failures int
+}
+
+// triedCredentials are what a check's result holds for.
+type triedCredentials struct {
+	keyID      string
+	generation int64
+}
+
+// checkResult is what came out of a check.
+type checkResult struct {
+	ready    verdict
+	keyID    string    // of the key that ready is about; "" if there is none
+	next     time.Time // when to check again; zero when only a change can help
+	canceled bool      // the process is stopping
+}
+
+// check finds out whether an account can be used. It calls the vendor only when a check is due; else it repeats what the status says.
+func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.VonageAccount) (checkResult, error) {
+	acc, err := r.Accounts.Connect(ctx, va)
+	if e, ok := errors.AsType[*account.Error](err); ok {
+		r.checks.forget(client.ObjectKeyFromObject(va))
+		return checkResult{ready: accountVerdict(e)}, nil
+	}
+	if err != nil {
+		return checkResult{}, err
+	}
+	last, now := r.checks.of(va), r.Clock.Now()
+	tried := triedCredentials{acc.KeyID(), va.Generation}
+	said, known := saidBefore(va, tried.keyID)
+	if last.tried != tried {
+		*last = accountCheck{tried: tried}
+		if known && said.ok() {
+			// Accepted before this process started: trust it until the next check would have been due.
+			last.next = now.Add(time.Duration(jitter(va.UID, "start") * float64(recheckAccepted)))
+		}
+	}
+	if r.Suspects != nil && r.Suspects.take(va.Name) {
+		last.next = minTime(last.next, last.at.Add(recheckSuspect))
+	}
+	if known && now.Before(last.next) {
+		return checkResult{ready: said, keyID: tried.keyID, next: last.next}, nil
+	}
+	return r.probe(ctx, va, acc, last, said, known), nil
+}
+
+// probe asks the vendor.
+func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, said verdict, known bool) checkResult {
+	err := acc.Client.Probe(ctx)
+	last.at = r.Clock.Now()
+	result := checkResult{keyID: acc.KeyID()}
+	if err == nil {
+		last.failures = 0
+		result.ready = achieved(v1alpha1.AccountReadyReason, "Vonage accepts the credentials")
+		last.next = last.at.Add(spread(recheckAccepted, va.UID))
+	} else {
+		t := troubleOf(err, last.failures, va.UID)
+		last.failures++
+		result.canceled = t.canceled
+		result.ready = checkVerdict(t.verdict, err, said, known)
+		last.next = last.at.Add(t.after)
+	}
+	result.next = last.next
+	return result
+}
+
+// checkVerdict is what a failed check says: that the vendor did not answer says nothing about credentials that it accepted before.
+func checkVerdict(v verdict, err error, said verdict, known bool) verdict {
+	switch {
+	case !v.Stalled && known && said.ok():
+		return said
+	case vonage.ClassOf(err) == vonage.ClassCredentials:
+		v.Message = "Vonage refuses the credentials (" + err.Error() + "): put the key in the Secret right, or the projectID by making the account anew"
+	case v.Stalled:
+		v.Message += "; check spec.endpoint"
+	}
+	return v
+}
+
+// saidBefore returns what the status says of Ready, and whether it says it of this key and the present spec.
+func saidBefore(va *v1alpha1.VonageAccount, keyID string) (verdict, bool) {
+	c := meta.FindStatusCondition(va.Status.Conditions, v1alpha1.ReadyCondition)
+	if c == nil || c.ObservedGeneration != va.Generation || va.Status.KeyID != keyID {
+		return verdict{}, false
+	}
+	switch c.Reason {
+	case v1alpha1.SecretNotFoundReason, v1alpha1.SecretInvalidReason, v1alpha1.SpecInvalidReason:
+		return verdict{}, false // it was not about the key
+	}
+	return verdict{
+		Status: c.Status, Reason: c.Reason, Message: c.Message,
+		Stalled: c.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(va.Status.Conditions, v1alpha1.StalledCondition),
+	}, true
+}
+
+// Suspects are accounts whose credentials the vendor refused in some call, and which are therefore to be checked. It is safe for concurrent
+// use.
+type Suspects struct {
+	events chan event.GenericEvent
+
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// NewSuspects returns an empty set of suspects.
+func NewSuspects() *Suspects {
+	return &Suspects{events: make(chan event.GenericEvent, 64), names: map[string]bool{}}
+}
+
+// Add has an account checked soon. It does not block; what finds no place is found by the account's next regular check.
+func (s *Suspects) Add(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names[name] {
+		return
+	}
+	va := &v1alpha1.VonageAccount{}
+	va.Name = name
+	select {
+	case s.events <- event.GenericEvent{Object: va}:
+		s.names[name] = true
+	default:
+	}
+}
+
+// take tells whether an account is among the suspects, and takes it off.
+func (s *Suspects) take(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.names[name]
+	delete(s.names, name)
+	return found
+}

@@ -1,0 +1,146 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/account"
+)
+
+// VonageAccountReconciler checks the credentials of VonageAccounts: when they are new, when they change, when somebody else's call was refused,
+// and every few minutes.
+type VonageAccountReconciler struct {
+	client.Client
+
+	// Accounts makes the clients.
+	Accounts *account.Registry
+
+	// Clock is the time that checks go by.
+	Clock clock.WithDelayedExecution
+
+	// Recorder records events.
+	Recorder events.EventRecorder
+
+	// MaxConcurrentReconciles is how many accounts are checked at once.
+	MaxConcurrentReconciles int
+
+	// Suspects names accounts whose credentials the vendor refused in a call; see account.Options.Rejected. May be nil.
+	Suspects *Suspects
+
+	writes *ownWrites
+	alarms *alarms
+	checks *memory[accountCheck]
+}
+
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=vonageaccounts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=vonageaccounts/status,verbs=get;update
+// +kubebuilder:rbac:groups=core,namespace=system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile checks one account, if a check is due, and says the result in its status.
+func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	before := &v1alpha1.VonageAccount{}
+	if err := r.Get(ctx, req.NamespacedName, before, client.DisableReadYourWritesConsistency); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+		}
+		return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+	}
+	if r.writes.Stale(before) {
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
+	}
+	result, err := r.check(ctx, before)
+	if err != nil {
+		return settle(ctx, ctrl.Result{}, err)
+	}
+	if result.canceled {
+		return ctrl.Result{}, nil
+	}
+	if err := r.publish(ctx, before, result); err != nil {
+		return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+	}
+	r.alarms.set(req.NamespacedName, result.next)
+	return ctrl.Result{}, nil
+}
+
+// publish writes the status if it says something new, and then records the event.
+func (r *VonageAccountReconciler) publish(ctx context.Context, before *v1alpha1.VonageAccount, result checkResult) error {
+	after := before.DeepCopy()
+	summarise(after, result.ready, r.Clock)
+	after.Status.ObservedGeneration = after.Generation
+	if result.keyID != "" {
+		after.Status.KeyID = result.keyID
+	}
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	if err := r.Status().Update(ctx, after); err != nil {
+		return err
+	}
+	r.writes.Wrote(after)
+	recordReady(r.Recorder, before, after, "Check")
+	return nil
+}
+
+func (r *VonageAccountReconciler) forget(key client.ObjectKey) {
+	r.Accounts.Forget(key.Name)
+	r.writes.Forget(key)
+	r.checks.forget(key)
+	r.alarms.set(key, time.Time{})
+}
+
+// SetupWithManager registers the controller with a manager.
+func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.init()
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("vonageaccount").
+		For(&v1alpha1.VonageAccount{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.accountsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesRawSource(r.alarms.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrentReconciles, 1), RateLimiter: rateLimiter()})
+	if r.Suspects != nil {
+		b = b.WatchesRawSource(source.Channel(r.Suspects.events, &handler.EnqueueRequestForObject{}))
+	}
+	return b.Complete(r)
+}
+
+func (r *VonageAccountReconciler) init() {
+	r.writes = newOwnWrites(r.Clock)
+	r.alarms = newAlarms(r.Clock)
+	r.checks = newMemory[accountCheck]()
+}
+
+// accountsOfSecret are the accounts whose credentials a Secret of the operator's namespace holds; the cache has no others.
+func (r *VonageAccountReconciler) accountsOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var all v1alpha1.VonageAccountList
+	if err := r.List(ctx, &all, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing VonageAccounts failed")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range all.Items {
+		if all.Items[i].Spec.CredentialsSecretRef.Name == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: all.Items[i].Name}})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,217 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// progressPeriod is the time between two lines about something that takes long.
+	progressPeriod = 10 * time.Second
+	// indexTimeout bounds the question whether setup-envtest's index can be reached at all.
+	indexTimeout = 5 * time.Second
+	// downloadTimeout bounds the download of some 100 MB.
+	downloadTimeout = 3 * time.Minute
+)
+
+// sources are the packages of hack/controlplane by program, with the time that an empty build cache
+// takes on two cores.
+var sources = map[string]struct{ pkg, typical string }{
+	etcdName:              {"go.etcd.io/etcd/server/v3", "2 minutes"},
+	apiServerName:         {"k8s.io/kubernetes/cmd/kube-apiserver", "8 minutes"},
+	controllerManagerName: {"k8s.io/kubernetes/cmd/kube-controller-manager", "4 minutes"},
+	kubectlName:           {"k8s.io/kubernetes/cmd/kubectl", "2 minutes"},
+}
+
+// builder compiles the control plane's programs from hack/controlplane.
+type builder struct {
+	root     string
+	version  string
+	progress io.Writer
+}
+
+// run compiles the named program to the path out.
+func (b builder) run(ctx context.Context, name, out string) error {
+	source, ok := sources[name]
+	if !ok {
+		return fmt.Errorf("build %s: not part of the control plane", name)
+	}
+	minor := strings.SplitN(minorVersion(b.version), ".", 2)
+	ldflags := fmt.Sprintf("-s -w -X k8s.io/component-base/version.gitVersion=%s "+
+		"-X k8s.io/component-base/version.gitMajor=%s -X k8s.io/component-base/version.gitMinor=%s", b.version, minor[0], minor[1])
+	if name == etcdName {
+		ldflags = "-s -w"
+	}
+	what := name
+	if name != etcdName {
+		what += " " + b.version
+	}
+	say(b.progress, "Building %s from %s: about %s on two cores with an empty build cache, only this once", what, source.pkg, source.typical)
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", ldflags, "-o", out, source.pkg)
+	cmd.Dir = filepath.Join(b.root, "hack", "controlplane")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	started := time.Now()
+	if err := runReporting(cmd, "Building "+what, b.progress); err != nil {
+		return fmt.Errorf("build %s: %w", what, err)
+	}
+	say(b.progress, "Built %s in %s", what, time.Since(started).Round(time.Second))
+	return nil
+}
+
+// downloader brings a release of envtest's binaries into setup-envtest's store.
+type downloader struct {
+	root     string
+	version  string
+	store    string
+	index    string
+	progress io.Writer
+}
+
+// run downloads the newest patch release of the version's minor.
+func (d downloader) run(ctx context.Context) error {
+	if err := d.offered(ctx); err != nil {
+		return err
+	}
+	wanted := minorVersion(d.version) + ".x"
+	say(d.progress, "Downloading etcd and kube-apiserver %s with setup-envtest", wanted)
+	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)
+	defer cancel()
+	// The store's folder of versions is called k8s; setup-envtest adds that name itself.
+	cmd := exec.CommandContext(ctx, "go", "tool", "setup-envtest", "use", wanted, "--print", "path",
+		"--bin-dir", filepath.Dir(d.store), "--index", d.index)
+	cmd.Dir = filepath.Join(d.root, "hack", "tools")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	return runReporting(cmd, "Downloading", d.progress)
+}
+
+// offered returns nil if setup-envtest's index can be reached and knows the wanted minor version.
+func (d downloader) offered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.index, nil)
+	if err != nil {
+		return fmt.Errorf("ask setup-envtest's index: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return errors.New("setup-envtest's index cannot be reached")
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("setup-envtest's index answers with status %d", resp.StatusCode)
+	}
+	if !strings.Contains(string(text), "v"+minorVersion(d.version)+".") {
+		return fmt.Errorf("setup-envtest does not offer %s", minorVersion(d.version))
+	}
+	return nil
+}
+
+// runReporting runs a command of the go tool, with a line on progress every few seconds and the end of
+// its output in the error.
+func runReporting(cmd *exec.Cmd, what string, progress io.Writer) error {
+	report := &commandReport{}
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	// An interrupt lets the go tool remove its work folder.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = 10 * time.Second
+	started := time.Now()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%w; Go must be installed", err)
+	}
+
+	finished := make(chan struct{})
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		ticker := time.NewTicker(progressPeriod)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-finished:
+				return
+			case <-ticker.C:
+				say(progress, "%s … %s, %s", what, time.Since(started).Round(time.Second), report.state())
+			}
+		}
+	})
+	report.read(out)
+	err = cmd.Wait()
+	close(finished)
+	reporter.Wait()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, report.tail())
+	}
+	return nil
+}
+
+// commandReport sums up what the go tool prints: with -v a package's import path when it is compiled,
+// a line when a module is downloaded, and errors.
+type commandReport struct {
+	mu         sync.Mutex
+	packages   int
+	downloaded int
+	last       []string
+}
+
+func (r *commandReport) read(out io.Reader) {
+	scanner := bufio.NewScanner(out)
+	for scanner.Scan() {
+		r.add(scanner.Text())
+	}
+	// Whatever the scanner refused must still be taken off the pipe.
+	_, _ = io.Copy(io.Discard, out)
+}
+
+func (r *commandReport) add(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case strings.HasPrefix(line, "go: downloading "):
+		r.downloaded++
+	case line != "" && !strings.ContainsAny(line, " \t:"):
+		r.packages++
+	default:
+		r.last = append(r.last, line)
+		if len(r.last) > 30 {
+			r.last = r.last[1:]
+		}
+	}
+}
+
+// state returns how far the command is.
+func (r *commandReport) state() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.packages > 0:
+		return fmt.Sprintf("%d packages compiled", r.packages)
+	case r.downloaded > 0:
+		return fmt.Sprintf("%d modules downloaded", r.downloaded)
+	default:
+		return "nothing new to compile so far"
+	}
+}
+
+// tail returns the last lines that were neither packages nor downloads.
+func (r *commandReport) tail() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.last, "\n")
+}
