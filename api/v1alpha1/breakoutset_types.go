@@ -537,7 +537,7 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	AccountName string `json:"accountName,omitempty"`
 
-	// mainSessionID is the Vonage session of the main room.
+	// mainSessionID is the Vonage session of the main room, while the set is open or closing.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255

@@ -110,10 +110,16 @@ func IsOpen(set *v1alpha1.BreakoutSet) bool {
 	return set.Status.OpenedAt != nil && set.Status.ClosedAt == nil
 }
 
-// IsClosing tells whether a closing was planned whose people or rooms are not gone yet.
+// IsClosing tells whether a closing was planned that is not done with: people are not all told, or rooms not gone yet. Until then the status
+// holds the planned view; Forget drops it.
 func IsClosing(set *v1alpha1.BreakoutSet) bool {
-	return !IsOpen(set) && set.Status.ClosedAt != nil &&
-		(set.Status.Signals.Pending != nil || len(set.Status.Rooms) > 0 || (set.Status.Replicas != nil && *set.Status.Replicas > 0))
+	return !IsOpen(set) && set.Status.MainSessionID != ""
+}
+
+// Forget drops the planned view of a status whose closing is done with.
+func Forget(st *v1alpha1.BreakoutSetStatus) {
+	View{}.write(st)
+	st.Signals.Missing, st.Signals.RecentMoves, st.Signals.RenamedAt = nil, nil, nil
 }
 
 // Holds tells whether a set has a right to keep its main room: it is open, on the way there, or its people are still on their way back.

@@ -72,7 +72,7 @@ func (s *Script) Signals(room v1alpha1.BreakoutRoomName) [][]Signal {
 		case step.Kind == StepRoles:
 			all[i] = s.participants()
 		default:
-			all[i] = []Signal{{Type: TypeCountDownTimer, Data: s.timer(step.Kind)}}
+			all[i] = []Signal{{Type: TypeCountDownTimer, Data: s.timer(step)}}
 		}
 	}
 	return all
@@ -131,17 +131,14 @@ type timerData struct {
 }
 
 // timer is the data of a count-down-timer signal. A running countdown cannot be dropped at once: the sample app's client survives `{}` only
-// when none runs. So it is first replaced by one that ends in 2 seconds and does nothing then.
-func (s *Script) timer(kind StepKind) string {
+// when none runs. So it is first replaced by one that ends in a few seconds and does nothing then.
+func (s *Script) timer(step Step) string {
 	data := timerData{origin: s.origin()}
 	switch t := s.st.Timer; {
-	case kind == StepTimerCleared || (kind == StepTimerSet && t == nil):
+	case step.Kind == StepTimerCleared || (step.Kind == StepTimerSet && t == nil):
 		return "{}"
-	case kind == StepTimerClear:
-		data.EndTime, data.IsManualReturn = s.st.Signals.Revision+clearLasts.Milliseconds(), true
-		if settled := s.st.Signals.SettledAt; settled != nil {
-			data.EndTime = max(data.EndTime, settled.Add(clearLasts).UnixMilli())
-		}
+	case step.Kind == StepTimerClear:
+		data.EndTime, data.IsManualReturn = step.Ends.UnixMilli(), true
 	default:
 		data.EndTime = t.EndTime.UnixMilli()
 		data.Period = float64(t.DurationSeconds) / 60

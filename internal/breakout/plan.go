@@ -114,8 +114,9 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 		p.Announcement = v1alpha1.AnnounceClosing
 	}
 	farewellAt = later(farewellAt, movesUntil(st.Signals.RecentMoves))
-	if st.Timer != nil && st.Timer.EndTime.After(now) {
-		p.Timer = v1alpha1.TimerClear
+	p.Timer = timerAtClosing(st, farewellAt)
+	if returnsBy(st.Timer, farewellAt) {
+		farewellAt = later(farewellAt, afterReturn(st.Timer))
 	}
 	if farewellAt.After(now) {
 		p.NotBefore = microTime(farewellAt)
@@ -124,6 +125,22 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 	v.MainParticipants, v.Rooms, v.Timer = v.people(), nil, nil
 	v.write(st)
 	setPending(st, p, now)
+}
+
+// timerAtClosing is what is to be said of the countdown when all come back at farewellAt: one that still runs then ends.
+func timerAtClosing(st *v1alpha1.BreakoutSetStatus, farewellAt time.Time) v1alpha1.TimerChange {
+	pending := v1alpha1.TimerChange("")
+	if st.Signals.Pending != nil {
+		pending = st.Signals.Pending.Timer
+	}
+	switch {
+	case st.Timer != nil && (pending != "" || st.Timer.EndTime.After(farewellAt)):
+		return v1alpha1.TimerClear
+	case st.Timer == nil:
+		return pending
+	default:
+		return ""
+	}
 }
 
 // difference is what is to be said to those who know the old view, so that they know the new one.

@@ -48,6 +48,9 @@ type Step struct {
 
 	// Moves are those whom the message sends somewhere.
 	Moves []v1alpha1.ParticipantName
+
+	// Ends is when the countdown ends that StepTimerClear puts in the place of a running one; zero for the others.
+	Ends time.Time
 }
 
 // isList tells whether the step's message is of type breakout-room, which replaces the list that browsers show.
@@ -74,6 +77,7 @@ func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time
 		return nil, p.NotBefore.Time
 	}
 	b := stepBuilder{st: st, p: p, now: now, places: Planned(st).Places()}
+	b.calledBack = p.Announcement != v1alpha1.AnnounceClosing && returnsBy(st.Timer, now.Add(reactionTime)) && now.Before(afterReturn(st.Timer))
 	b.edits()
 	b.additions()
 	b.moves()
@@ -93,6 +97,8 @@ type stepBuilder struct {
 	steps  []Step
 	due    time.Time
 	moving bool // some step before makes browsers do something that takes them seconds
+
+	calledBack bool // browsers in breakout rooms are about to go back by themselves, and would be in two rooms if told anything else
 }
 
 func (b *stepBuilder) add(s Step) {
@@ -105,6 +111,10 @@ func (b *stepBuilder) opening() bool { return b.p.Announcement == v1alpha1.Annou
 func (b *stepBuilder) choosing() bool { return b.st.Mode == v1alpha1.ModeChoose }
 
 func (b *stepBuilder) edits() {
+	if len(b.p.Edited) > 0 && b.calledBack {
+		b.wait(afterReturn(b.st.Timer))
+		return
+	}
 	if len(b.p.Edited) > 0 || b.p.Announcement == v1alpha1.AnnounceResend {
 		b.add(Step{Kind: StepEdited})
 		b.moving = b.moving || len(b.p.Edited) > 0
@@ -141,6 +151,8 @@ func (b *stepBuilder) moves() {
 		case b.returns(m) || slices.ContainsFunc(b.steps, func(s Step) bool { return slices.Contains(s.Moves, m.Participant) }):
 		case m.NotBefore != nil && m.NotBefore.After(b.now):
 			b.wait(m.NotBefore.Time)
+		case m.From != mainRoom && b.calledBack:
+			b.wait(afterReturn(b.st.Timer))
 		default:
 			told.Moves = append(told.Moves, m.Participant)
 		}
@@ -157,6 +169,10 @@ func (b *stepBuilder) returns(m v1alpha1.PendingMove) bool {
 
 func (b *stepBuilder) removals() {
 	if len(b.p.Removed) == 0 || !b.due.IsZero() {
+		return
+	}
+	if b.calledBack {
+		b.wait(afterReturn(b.st.Timer))
 		return
 	}
 	if b.moving {
@@ -186,15 +202,21 @@ func (b *stepBuilder) removals() {
 	b.add(step)
 }
 
+// timer does not wait for other steps: a countdown that is out of date would call people back.
 func (b *stepBuilder) timer() {
-	if !b.due.IsZero() {
-		return
-	}
 	switch b.p.Timer {
 	case v1alpha1.TimerSet:
+		until := movesUntil(b.st.Signals.RecentMoves)
+		if b.moving {
+			until = b.now.Add(reactionTime)
+		}
+		if until.After(b.now) && returnsBy(b.st.Timer, until) {
+			b.wait(until)
+			return
+		}
 		b.add(Step{Kind: StepTimerSet})
 	case v1alpha1.TimerClear:
-		b.add(Step{Kind: StepTimerClear})
+		b.add(Step{Kind: StepTimerClear, Ends: b.now.Add(clearLasts)})
 	case v1alpha1.TimerCleared:
 		if until := timerRunsOut(b.st); until.After(b.now) {
 			b.wait(until)
@@ -226,8 +248,21 @@ func (b *stepBuilder) wait(until time.Time) {
 	}
 }
 
-// clearLasts is how long the countdown runs that ends a running one.
-const clearLasts = 2 * time.Second
+// clearLasts is how long the countdown runs that ends a running one. Browsers need to receive it more than a second before its end: they count
+// whole seconds, and miss the end otherwise.
+const clearLasts = 5 * time.Second
+
+// returnMargin is how long before its end a countdown with automatic return may have browsers act: they count whole seconds, and signals take
+// their time.
+const returnMargin = 3 * time.Second
+
+// afterReturn is when browsers have gone back by themselves.
+func afterReturn(t *v1alpha1.TimerStatus) time.Time { return t.EndTime.Add(reactionTime) }
+
+// returnsBy tells whether browsers go back by themselves at that time or before.
+func returnsBy(t *v1alpha1.TimerStatus, at time.Time) bool {
+	return t != nil && t.ReturnMode != v1alpha1.ReturnManual && !t.EndTime.Add(-returnMargin).After(at)
+}
 
 // timerRunsOut is when the countdown that ends a running one is over in the browsers, after its telling was settled.
 func timerRunsOut(st *v1alpha1.BreakoutSetStatus) time.Time {
@@ -245,7 +280,7 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 	}
 	for _, step := range steps {
 		p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return slices.Contains(step.Moves, m.Participant) })
-		remember(st, step.Moves, now)
+		remember(st, sentBy(step, st), now)
 		switch step.Kind {
 		case StepEdited:
 			if len(p.Edited) > 0 {
@@ -279,6 +314,14 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		return
 	}
 	s.Missing = Audience(st)
+}
+
+// sentBy are those whom a step may have sent somewhere: with mode Choose anybody can be in a removed room.
+func sentBy(step Step, st *v1alpha1.BreakoutSetStatus) []personName {
+	if st.Mode == v1alpha1.ModeChoose && (step.Kind == StepRemoved || step.Kind == StepAllRemoved) {
+		return union(step.Moves, st.MainParticipants)
+	}
+	return step.Moves
 }
 
 func without(a, b v1alpha1.Announcement) v1alpha1.Announcement {

@@ -47,6 +47,9 @@ func (s *breakoutScope) conclude() {
 			ready++
 		}
 	}
+	if breakout.IsClosing(s.set) && st.Signals.Pending == nil && len(s.children) == 0 {
+		breakout.Forget(st)
+	}
 	st.Replicas, st.ReadyRooms = ptr.To(int32(len(s.children))), ptr.To(int32(ready))
 	st.RoomSummary = fmt.Sprintf("%d/%d", len(st.Rooms), len(s.wanted))
 	if breakout.IsOpen(s.set) && s.main != nil {
