@@ -1,0 +1,201 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// breakoutRoom is the data of a breakout-room signal; the sample app's client reads the first two fields only.
+type breakoutRoom struct {
+	Message       string `json:"message"`
+	BreakoutRooms []Room `json:"breakoutRooms"`
+	Revision      int64  `json:"revision"`
+	Page          *struct {
+		Index int `json:"index"`
+		Count int `json:"count"`
+	} `json:"page"`
+}
+
+// participant is an element of an update-participant signal's data.
+type participant struct {
+	Name     string `json:"name"`
+	IsCohost bool   `json:"isCohost"`
+}
+
+// Receive has the client receive a signal, of a type without the "signal:" prefix, in a session. It hears it only there where it is.
+func (c *Client) Receive(session, typ, data string) {
+	if c.broken || c.session == nil || c.session.session != session {
+		return
+	}
+	var err error
+	switch typ {
+	case "breakout-room":
+		err = c.receiveBreakoutRoom(data)
+	case "join-breakout-room":
+		var rooms []Room
+		if err = json.Unmarshal([]byte(data), &rooms); err == nil {
+			c.replaceList(rooms)
+		}
+	case "count-down-timer":
+		err = c.receiveTimer(data)
+	case "update-participant":
+		err = c.receiveParticipants(data)
+	}
+	if err != nil {
+		c.errors = append(c.errors, fmt.Sprintf("signal %s: %v", typ, err)) // as an event handler's exception, the page lives on
+	}
+}
+
+func (c *Client) receiveBreakoutRoom(data string) error {
+	var signal breakoutRoom
+	if err := json.Unmarshal([]byte(data), &signal); err != nil {
+		return err
+	}
+	if c.cfg.Paged && signal.Page != nil {
+		var whole bool
+		if signal, data, whole = c.pages.add(signal, data); !whole {
+			return nil
+		}
+	}
+	c.replaceList(signal.BreakoutRooms)
+	if c.previous != nil && *c.previous == data {
+		c.previous = nil
+		return nil
+	}
+	c.previous = &data
+	c.react(signal)
+	return nil
+}
+
+func (c *Client) replaceList(rooms []Room) {
+	c.rooms = rooms
+	c.panel = len(rooms) > 0
+	for _, r := range rooms {
+		if r.Member == nil || r.MemberAssigned == nil {
+			c.fail("room %q of the list has no member or memberAssigned", r.Name)
+			return
+		}
+	}
+}
+
+// react is what the open page does with a breakout-room signal.
+func (c *Client) react(signal breakoutRoom) {
+	if c.broken {
+		return
+	}
+	participantPage := c.cfg.Page == ParticipantPage
+	if participantPage {
+		c.prompt = false
+	}
+	find := func(is func(Room) bool) *Room {
+		if i := slices.IndexFunc(signal.BreakoutRooms, is); i >= 0 {
+			return &signal.BreakoutRooms[i]
+		}
+		return nil
+	}
+	assigned := find(func(r Room) bool { return slices.Contains(r.MemberAssigned, c.cfg.Name) })
+	var byName, bySession *Room
+	if c.inRoom != nil {
+		byName = find(func(r Room) bool { return r.Name == c.inRoom.Name })
+		bySession = find(func(r Room) bool { return r.SessionID == c.session.session })
+	}
+	switch signal.Message {
+	case "roomCreated (chooseroom)":
+		c.prompt = participantPage && c.inRoom == nil && !c.pageCoHost
+	case "roomCreated (automatic)":
+		if participantPage && c.inRoom == nil && assigned != nil {
+			c.noticeChange("assigned", assigned.Name)
+		}
+	case "allRoomRemoved":
+		if c.inRoom != nil {
+			c.noticeChange("removed", "")
+		}
+	case "roomRemoved":
+		if c.inRoom != nil && byName == nil {
+			c.noticeChange("removed", "")
+		}
+	case "roomEdited":
+		if byName == nil && bySession != nil {
+			c.noticeRename(bySession.Name)
+		}
+	case "participantMoved":
+		if assigned != nil && c.coming != assigned.ID {
+			c.coming = assigned.ID
+			c.noticeChange("moved", assigned.Name)
+		}
+	case "forceReturn":
+		if participantPage && c.inRoom != nil {
+			c.noticeChange("called back", "")
+		}
+	}
+}
+
+// noticeRename shows a notice and takes the room of a name for its own 5 s later.
+func (c *Client) noticeRename(name string) {
+	c.notice("renamed", func(_ *connection, rooms []Room) {
+		var room *Room
+		if i := slices.IndexFunc(rooms, func(r Room) bool { return r.Name == name }); i >= 0 {
+			room = &rooms[i]
+		}
+		c.enter(room)
+	})
+}
+
+func (c *Client) receiveParticipants(data string) error {
+	var people []participant
+	if err := json.Unmarshal([]byte(data), &people); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(people, func(p participant) bool { return p.Name == c.cfg.Name })
+	if i < 0 || people[i].IsCohost == c.userCoHost {
+		return nil
+	}
+	coHost := people[i].IsCohost
+	c.userCoHost = coHost
+	if c.cfg.Page == ParticipantPage {
+		c.notice("role", func(*connection, []Room) { c.pageCoHost = coHost })
+	}
+	return nil
+}
+
+// pageBuffer holds the pages of a message until all are there.
+type pageBuffer struct {
+	message  string
+	revision int64
+	pages    map[int]breakoutRoom
+}
+
+// add puts a page to the others of its message; when it was the last missing one, the result is the whole message.
+func (b *pageBuffer) add(page breakoutRoom, data string) (breakoutRoom, string, bool) {
+	_, again := b.pages[page.Page.Index]
+	if b.pages == nil || again || b.message != page.Message || b.revision != page.Revision {
+		b.message, b.revision, b.pages = page.Message, page.Revision, map[int]breakoutRoom{}
+	}
+	b.pages[page.Page.Index] = page
+	if len(b.pages) < page.Page.Count {
+		return page, data, false
+	}
+	whole := breakoutRoom{Message: page.Message, Revision: page.Revision}
+	for i := 1; i <= page.Page.Count; i++ {
+		for _, r := range b.pages[i].BreakoutRooms {
+			at := slices.IndexFunc(whole.BreakoutRooms, func(have Room) bool { return have.ID == r.ID })
+			if at < 0 {
+				whole.BreakoutRooms = append(whole.BreakoutRooms, r)
+				continue
+			}
+			have := &whole.BreakoutRooms[at]
+			have.Member = append(slices.Clip(have.Member), r.Member...)
+			have.MemberAssigned = append(slices.Clip(have.MemberAssigned), r.MemberAssigned...)
+		}
+	}
+	b.pages = nil
+	text, err := json.Marshal(whole)
+	if err != nil {
+		return page, data, false
+	}
+	return whole, string(text), true
+}
