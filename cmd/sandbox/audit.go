@@ -44,17 +44,35 @@ func auditArgs(dir string) ([]string, error) {
 
 // auditSummary is what the operator asked of the API server.
 type auditSummary struct {
-	// Requests is how many requests there were, and Writes how many of them that may have changed something.
-	Requests, Writes int
+	// Requests is how many requests there were.
+	Requests int
+
+	// Writes are those that may have changed something, in order.
+	Writes []write
 
 	// Refused are those that its roles do not allow, each kind once, such as "update meetingrooms/status".
 	Refused []string
+}
+
+// write is a request that may have changed an object, such as "update status" of "meetingrooms" "red".
+type write struct{ what, resource, name string }
+
+// writesTo is what was written to one object.
+func (s auditSummary) writesTo(resource, name string) []string {
+	var writes []string
+	for _, w := range s.Writes {
+		if w.resource == resource && w.name == name {
+			writes = append(writes, w.what)
+		}
+	}
+	return writes
 }
 
 // auditEvent is the part of an audit.k8s.io/v1 Event that matters here.
 type auditEvent struct {
 	Verb      string `json:"verb"`
 	ObjectRef struct {
+		Name        string `json:"name"`
 		Namespace   string `json:"namespace"`
 		APIGroup    string `json:"apiGroup"`
 		Resource    string `json:"resource"`
@@ -102,7 +120,7 @@ func summariseAudit(text []byte) (auditSummary, error) {
 		}
 		sum.Requests++
 		if slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, e.Verb) {
-			sum.Writes++
+			sum.Writes = append(sum.Writes, write{strings.TrimSpace(e.Verb + " " + e.ObjectRef.Subresource), e.ObjectRef.Resource, e.ObjectRef.Name})
 		}
 		if what := e.what(); e.ResponseStatus.Code == http.StatusForbidden && !slices.Contains(sum.Refused, what) {
 			sum.Refused = append(sum.Refused, what)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -27,8 +28,8 @@ type scene struct {
 	// title says what happens.
 	title string
 
-	// edit does what a person would do with kubectl, and prints that.
-	edit func(context.Context, *stage) error
+	// edit does what a person would do with kubectl.
+	edit edit
 
 	// settled is whether the edit has been carried out, which is what the words say.
 	settled     func(*stage) bool
@@ -90,10 +91,8 @@ func playAll(ctx context.Context, e *environment, root string, t *timeline) erro
 func (s *stage) play(ctx context.Context, number int, sc scene) (held int, err error) {
 	s.timeline.heading(fmt.Sprintf("%d. %s", number, sc.title))
 	s.remember()
-	if sc.edit != nil {
-		if err := sc.edit(ctx, s); err != nil {
-			return 0, err
-		}
+	if err := sc.edit(ctx, s); err != nil {
+		return 0, err
 	}
 	err = s.until(ctx, sceneTimeout, sc.settledWhat, func() bool { return sc.settled(s) })
 	if err == nil && sc.then != nil {
@@ -126,7 +125,7 @@ func (s *stage) expectNoProblems(c *checks) {
 		}
 	}
 	for _, call := range s.vonage.CallsSince(s.before.calls) {
-		if call.Status >= 400 && call.Status != 404 {
+		if call.Status >= http.StatusBadRequest && call.Status != http.StatusNotFound {
 			problems = append(problems, fmt.Sprintf("Vonage refused %s: %d %s", call.Op, call.Status, call.Reason))
 		}
 	}
@@ -137,7 +136,7 @@ func (s *stage) expectNoProblems(c *checks) {
 	} else {
 		problems = sum.Refused
 	}
-	c.none(fmt.Sprintf("the operator's roles sufficed for all of its requests (%d so far, %d of them writes)", sum.Requests, sum.Writes), problems)
+	c.none(fmt.Sprintf("the operator's roles sufficed for all of its requests (%d so far, %d of them writes)", sum.Requests, len(sum.Writes)), problems)
 }
 
 // hints is what helps to see why a scene failed.

@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,15 +35,15 @@ type roomList struct {
 	} `json:"page"`
 }
 
-// sent is whom the message sends where, by participant.
-func (l roomList) sent() map[string]string {
-	sent := map[string]string{}
+// sends is where the message sends somebody: the names of the rooms that have them assigned.
+func (l roomList) sends(name string) []string {
+	var rooms []string
 	for _, r := range l.BreakoutRooms {
-		for _, name := range r.MemberAssigned {
-			sent[name] = r.Name
+		if slices.Contains(r.MemberAssigned, name) {
+			rooms = append(rooms, r.Name)
 		}
 	}
-	return sent
+	return rooms
 }
 
 // signalName is what a signal is called here: the message of a breakout-room signal, else its type.
@@ -57,7 +58,7 @@ func signalName(typ, data string) string {
 	return list.Message
 }
 
-// describe is a signal in one line: its name and what people need to know of its content.
+// describe is a signal for people: its name and what they need to know of its content, on lines of their own where it is much.
 func describe(typ, data string) string {
 	name := signalName(typ, data)
 	var detail string
@@ -83,10 +84,14 @@ func describe(typ, data string) string {
 		_ = json.Unmarshal([]byte(data), &m)
 		detail = fmt.Sprintf("%s in %s", m.Name, m.FromRoom.Name)
 	}
-	if detail == "" {
+	switch {
+	case detail == "":
 		return name
+	case strings.HasPrefix(detail, "\n"):
+		return name + ":" + detail
+	default:
+		return name + ": " + detail
 	}
-	return name + ": " + detail
 }
 
 func describeRooms(data string) string {
@@ -97,13 +102,13 @@ func describeRooms(data string) string {
 	var sent, rooms []string
 	for i, r := range list.BreakoutRooms {
 		if len(r.MemberAssigned) > 0 {
-			sent = append(sent, strings.Join(r.MemberAssigned, ", ")+" → "+r.Name)
+			sent = append(sent, "\n"+strings.Join(r.MemberAssigned, ", ")+" → "+r.Name)
 		}
 		if i > 0 {
 			rooms = append(rooms, r.Name)
 		}
 	}
-	detail := strings.Join(sent, "; ")
+	detail := strings.Join(sent, "")
 	if len(sent) == 0 {
 		detail = strings.Join(rooms, ", ")
 	}

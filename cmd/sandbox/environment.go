@@ -45,7 +45,7 @@ type environment struct {
 	kubeconfig   string
 	controlPlane *sandbox.ControlPlane
 	client       client.WithWatch
-	vonage       *vonage
+	vonage       *vendor
 	operator     *operatorProcess
 }
 

@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,47 +14,67 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 )
 
-// expectHeard expects that some people received exactly these signals in this scene, in this order, and all others nothing.
-func (s *stage) expectHeard(c *checks, what string, people []string, want ...string) {
+// telling is what signals somebody is to receive in a scene, in order.
+type telling func(name string) []string
+
+// everybody is told the same, nothing is what nobody is told.
+func everybody(signals ...string) telling { return func(string) []string { return signals } }
+
+func nothing(string) []string { return nil }
+
+// expectHeard expects that everybody received exactly these signals in this scene, in this order.
+func (s *stage) expectHeard(c *checks, what string, want telling) {
 	var problems []string
 	for _, p := range s.class.people {
-		var got, wanted []string
+		var got []string
 		for _, h := range s.heardBy(p) {
 			got = append(got, h.name())
 		}
-		if slices.Contains(people, p.name) {
-			wanted = want
-		}
-		if !slices.Equal(got, wanted) {
-			problems = append(problems, fmt.Sprintf("%s received [%s]", p.name, strings.Join(got, "; ")))
+		if !slices.Equal(got, want(p.name)) {
+			problems = append(problems, fmt.Sprintf("%s received [%s], not [%s]", p.name, strings.Join(got, "; "), strings.Join(want(p.name), "; ")))
 		}
 	}
 	c.none(what, problems)
 }
 
-// expectSent expects that the signals of this scene sent these people, once each and nobody else, to where the set's status has them.
-func (s *stage) expectSent(c *checks, what string, people []string) {
-	times, problems := map[string]int{}, []string(nil)
-	for _, call := range s.calls(simulator.OpSignal) {
-		var list roomList
-		if call.SignalType != typeBreakoutRoom || json.Unmarshal([]byte(call.SignalData), &list) != nil {
+// expectWrites expects each MeetingRoom that is new in this scene to have cost the operator exactly these writes, apart from those that are
+// about breakout rooms as a whole: a main room's lock.
+func (s *stage) expectWrites(c *checks, what string, want ...string) {
+	sum, err := readAudit(s.dir)
+	if err != nil {
+		c.none(what, []string{err.Error()})
+		return
+	}
+	var problems []string
+	for _, name := range slices.Sorted(maps.Keys(s.rooms)) {
+		if s.before.rooms[name] {
 			continue
 		}
-		sent := list.sent()
-		for _, name := range sortedKeys(sent) {
-			times[name]++
-			if room := s.displayName(s.plannedPlace(name)); room != sent[name] {
-				problems = append(problems, fmt.Sprintf("%s was sent to %s and belongs to %s", name, sent[name], room))
-			}
+		if got := sum.writesTo("meetingrooms", name); !slices.Equal(got, want) {
+			problems = append(problems, fmt.Sprintf("%s cost [%s]", name, strings.Join(got, ", ")))
 		}
 	}
+	c.none(what, problems)
+}
+
+// expectSent expects that what these people heard in this scene sent them once, to where the set's status has them, and that what all others
+// heard sent them nowhere.
+func (s *stage) expectSent(c *checks, what string, people []string) {
+	var problems []string
 	for _, p := range s.class.people {
-		want := 0
-		if slices.Contains(people, p.name) {
-			want = 1
+		var got, want []string
+		for _, h := range s.heardBy(p) {
+			var list roomList
+			if h.typ != typeBreakoutRoom || json.Unmarshal([]byte(h.data), &list) != nil {
+				continue
+			}
+			got = append(got, list.sends(p.name)...)
 		}
-		if times[p.name] != want {
-			problems = append(problems, fmt.Sprintf("%s was sent somewhere %d times", p.name, times[p.name]))
+		if slices.Contains(people, p.name) {
+			want = []string{s.displayName(s.plannedPlace(p.name))}
+		}
+		if !slices.Equal(got, want) {
+			problems = append(problems, fmt.Sprintf("%s was sent to [%s], not to [%s]", p.name, strings.Join(got, ", "), strings.Join(want, ", ")))
 		}
 	}
 	c.none(what, problems)

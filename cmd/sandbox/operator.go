@@ -65,6 +65,8 @@ func operatorArgs() []string {
 		"--operator-namespace=" + operatorNamespace,
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=0",
+		"--zap-encoder=console", // people read it here
+		"--zap-stacktrace-level=panic",
 	}
 }
 
@@ -159,10 +161,4 @@ func keepSaying(progress io.Writer, what string) (stop func()) {
 		close(finished)
 		<-ended
 	}
-}
-
-// lookPath is where a program is, if it is on the PATH.
-func lookPath(name string) (string, bool) {
-	path, err := exec.LookPath(name)
-	return path, err == nil
 }

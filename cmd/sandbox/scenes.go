@@ -7,16 +7,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
-	"github.com/breakout-operator/breakout-operator/internal/sandbox"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 )
 
@@ -35,7 +32,7 @@ func scenes() []scene {
 func meeting() scene {
 	return scene{
 		title:       "A class meets",
-		edit:        func(ctx context.Context, s *stage) error { return s.applySamples(ctx, "MeetingRoom") },
+		edit:        applySamples("MeetingRoom"),
 		settledWhat: "MeetingRoom " + className + " is Ready",
 		settled: func(s *stage) bool {
 			r := s.rooms[className]
@@ -51,7 +48,8 @@ func meeting() scene {
 			c.that(len(s.class.people) == len(room.Spec.Participants), fmt.Sprintf("%d participants connected with the tokens from status", len(room.Spec.Participants)),
 				"%d did", len(s.class.people))
 			s.expectPlaces(c, "everybody is in main", func(string) string { return mainRoom })
-			s.expectHeard(c, "nobody was told anything yet", nil)
+			s.expectHeard(c, "nobody was told anything yet", nothing)
+			s.expectWrites(c, "the room cost two writes: its finalizer, and its status with session and tokens", "patch", "update status")
 		},
 	}
 }
@@ -60,7 +58,7 @@ func meeting() scene {
 func opening() scene {
 	return scene{
 		title:       "Breakout rooms open",
-		edit:        func(ctx context.Context, s *stage) error { return s.applySamples(ctx, "BreakoutSet") },
+		edit:        applySamples("BreakoutSet"),
 		settledWhat: "BreakoutSet " + setName + " is open and Ready, and everybody is where its status says",
 		settled: func(s *stage) bool {
 			b := s.sets[setName]
@@ -74,27 +72,22 @@ func opening() scene {
 			}
 			c.that(len(s.calls(simulator.OpCreateSession)) == len(set.Spec.Rooms), fmt.Sprintf("the operator made exactly %d sessions, one for each room", len(set.Spec.Rooms)),
 				"it made %d", len(s.calls(simulator.OpCreateSession)))
-			s.expectHeard(c, "everybody was told exactly once: roomCreated (automatic)", s.everybody(), "roomCreated (automatic)")
+			s.expectHeard(c, "everybody was told exactly once: roomCreated (automatic)", everybody("roomCreated (automatic)"))
 			s.expectSent(c, "that told each student the room of the set's status, and sent nobody else anywhere", students)
 			c.none("the rooms hold equally many students, give or take one", imbalance(set))
 			s.expectPlaces(c, "every student is in the own room, and the hosts are in main, connected once each", s.plannedPlace)
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", students, 1)
 			s.expectSignalCalls(c, mainRoom)
+			s.expectWrites(c, "each breakout room cost two writes: its creation, and its status with session and tokens", "create", "update status")
 		},
 	}
 }
 
 // closing: everybody goes back, and the rooms go.
 func closing() scene {
-	change := "spec:\n  state: Closed\n  closeGraceSeconds: 8\n"
 	return scene{
-		title: "The rooms close",
-		edit: func(ctx context.Context, s *stage) error {
-			s.timeline.at(s.lastNews, "kubectl", "patch breakoutset %s --type=merge", setName)
-			s.timeline.quote(change)
-			set := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Name: setName, Namespace: roomsNamespace}}
-			return s.patch(ctx, set, change)
-		},
+		title:       "The rooms close",
+		edit:        patchSet("spec:\n  state: Closed\n  closeGraceSeconds: 8\n"),
 		settledWhat: "BreakoutSet " + setName + " is closed and Ready, and its rooms are gone",
 		settled: func(s *stage) bool {
 			b := s.sets[setName]
@@ -103,7 +96,7 @@ func closing() scene {
 		},
 		expect: func(s *stage, c *checks) {
 			told := slices.Collect(maps.Values(s.sessions))
-			s.expectHeard(c, "everybody was told exactly once: allRoomRemoved", s.everybody(), "allRoomRemoved")
+			s.expectHeard(c, "everybody was told exactly once: allRoomRemoved", everybody("allRoomRemoved"))
 			s.expectPlaces(c, "everybody is back in main, connected once each", func(string) string { return mainRoom })
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students(), 1)
 			s.expectSignalCalls(c, told...)
@@ -113,20 +106,6 @@ func closing() scene {
 			c.that(s.rooms[className].Status.ActiveBreakoutSet == nil, "the meeting room is free for other breakout sets", "it is held still")
 		},
 	}
-}
-
-// applySamples applies the objects of one kind from config/samples, as they are there.
-func (s *stage) applySamples(ctx context.Context, kind string) error {
-	const samples = "config/samples"
-	objects, err := sandbox.ReadManifests(ctx, filepath.Join(s.root, samples))
-	if err != nil {
-		return err
-	}
-	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() != kind })
-	for _, o := range objects {
-		s.timeline.at(s.lastNews, "kubectl", "apply %s %s of %s", kind, o.GetName(), samples)
-	}
-	return sandbox.ApplyObjects(ctx, s.controlPlane.Config(), objects)
 }
 
 // isCurrent is whether a condition is true and is about the object as it is now.

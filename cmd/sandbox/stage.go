@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,10 +15,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
@@ -61,6 +58,7 @@ type mark struct {
 	calls   int
 	heard   map[string]int
 	changes map[string]int
+	rooms   map[string]bool
 }
 
 // newStage begins to watch. The result ends it.
@@ -178,7 +176,7 @@ func (s *stage) atVendor(e simulator.Event) {
 	switch e.Kind {
 	case simulator.EventSignal:
 		told := s.class.receive(e.SessionID, *e.Signal, time.Now())
-		s.news(e.Time, "signal to "+s.roomOf(e.SessionID), "%s  (heard by %s)", describe(e.Signal.Type, e.Signal.Data), names(told, len(s.class.people)))
+		s.news(e.Time, "signal to "+s.roomOf(e.SessionID), "heard by %s: %s", names(told, len(s.class.people)), describe(e.Signal.Type, e.Signal.Data))
 	case simulator.EventConnectionDestroyed:
 		if e.Reason == simulator.ReasonClientDisconnected {
 			return
@@ -187,9 +185,11 @@ func (s *stage) atVendor(e simulator.Event) {
 			s.news(e.Time, who, "was disconnected from %s", s.roomOf(e.SessionID))
 		}
 	case simulator.EventCall:
-		if e.Call.Op == simulator.OpSignal && e.Call.Status == http.StatusNotFound {
-			s.news(e.Time, "signal to "+s.roomOf(e.SessionID), "%s  (nobody is there)", describe(e.Call.SignalType, e.Call.SignalData))
-		} else if e.Call.Status >= http.StatusBadRequest {
+		switch {
+		case e.Call.Status == http.StatusNotFound && e.Call.Op == simulator.OpSignal:
+			s.news(e.Time, "signal to "+s.roomOf(e.SessionID), "nobody is there: %s", describe(e.Call.SignalType, e.Call.SignalData))
+		case e.Call.Status == http.StatusNotFound: // nobody there to be listed or disconnected
+		case e.Call.Status >= http.StatusBadRequest:
 			s.news(e.Time, "vonage", "refuses %s: %d %s", e.Call.Op, e.Call.Status, e.Call.Reason)
 		}
 	}
@@ -242,7 +242,10 @@ func (s *stage) show(actor, text string) {
 
 // remember begins to count anew.
 func (s *stage) remember() {
-	s.before = mark{calls: s.vonage.LastSeq(), heard: map[string]int{}, changes: map[string]int{}}
+	s.before = mark{calls: s.vonage.LastSeq(), heard: map[string]int{}, changes: map[string]int{}, rooms: map[string]bool{}}
+	for name := range s.rooms {
+		s.before.rooms[name] = true
+	}
 	for _, p := range s.class.people {
 		s.before.heard[p.name], s.before.changes[p.name] = len(p.heard), p.page.Changes()
 	}
@@ -258,15 +261,6 @@ func (s *stage) changesOf(p *person) int { return p.page.Changes() - s.before.ch
 // calls are the calls of one operation in this scene.
 func (s *stage) calls(op simulator.Op) []simulator.Call {
 	return slices.DeleteFunc(s.vonage.CallsSince(s.before.calls), func(c simulator.Call) bool { return c.Op != op })
-}
-
-// everybody are the names of all who have joined.
-func (s *stage) everybody() []string {
-	var all []string
-	for _, p := range s.class.people {
-		all = append(all, p.name)
-	}
-	return all
 }
 
 // children are the breakout rooms that exist, by object name.
@@ -301,19 +295,5 @@ func (s *stage) joinAll(room *v1alpha1.MeetingRoom) error {
 	return nil
 }
 
-// patch changes an object as kubectl patch --type=merge does with the same YAML.
-func (s *stage) patch(ctx context.Context, object client.Object, change string) error {
-	body, err := yaml.YAMLToJSON([]byte(change))
-	if err != nil {
-		return fmt.Errorf("read the scene's YAML: %w", err)
-	}
-	if err := s.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, body)); err != nil {
-		return fmt.Errorf("patch %s: %w", object.GetName(), err)
-	}
-	return nil
-}
-
 // list is the names of rooms in a row.
 func list(of []string) string { return cmp.Or(strings.Join(of, " and "), "nowhere") }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -8,10 +8,14 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// actorWidth is how wide the column is that says who does something.
-const actorWidth = 17
+// The columns of the timeline: who does something, and what.
+const (
+	actorWidth = 17
+	textWidth  = 90
+)
 
 // timeline prints what happens, line by line, with the time since its start.
 type timeline struct {
@@ -19,14 +23,37 @@ type timeline struct {
 	start time.Time
 }
 
-// at prints one line about something that happened at a time.
+// at prints something that happened at a time; what is too long for a line, or has more than one, goes on below.
 func (t *timeline) at(when time.Time, actor, format string, args ...any) {
-	fmt.Fprintf(t.out, "%6.1f s  %-*s  %s\n", when.Sub(t.start).Seconds(), actorWidth, actor, fmt.Sprintf(format, args...))
+	lines := wrap(fmt.Sprintf(format, args...), textWidth)
+	fmt.Fprintf(t.out, "%6.1f s  %-*s  %s\n", when.Sub(t.start).Seconds(), actorWidth, actor, lines[0])
+	for _, line := range lines[1:] {
+		fmt.Fprintf(t.out, "%*s    %s\n", 10+actorWidth, "", line)
+	}
+}
+
+// wrap cuts a text between words into lines of at most so many characters, if words allow.
+func wrap(text string, width int) []string {
+	var lines []string
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		line := ""
+		for word := range strings.SplitSeq(paragraph, " ") {
+			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+				lines, line = append(lines, line), ""
+			}
+			if line != "" {
+				line += " "
+			}
+			line += word
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // heading prints the title of a scene.
 func (t *timeline) heading(title string) {
-	fmt.Fprintf(t.out, "\n── %s %s\n", title, strings.Repeat("─", max(0, 90-len([]rune(title)))))
+	fmt.Fprintf(t.out, "\n── %s %s\n", title, strings.Repeat("─", max(0, 110-utf8.RuneCountInString(title))))
 }
 
 // quote prints something that was entered, indented.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/exec"
 	"time"
 
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
@@ -23,15 +24,11 @@ const (
 
 // up runs everything until ctx is done.
 func up(ctx context.Context, o options, out io.Writer) error {
-	kubectl, err := sandbox.Kubectl(ctx, out)
-	if err != nil {
-		return fmt.Errorf("find kubectl: %w", err)
-	}
 	e, err := start(ctx, o, out)
 	if err != nil {
 		return quietly(ctx, err)
 	}
-	fmt.Fprint(out, welcome(e, kubectl))
+	fmt.Fprint(out, welcome(e, findKubectl(ctx, out)))
 	err = e.supervise(ctx, out, restartDelay)
 	fmt.Fprintln(out, "\nStopping")
 	if err != nil {
@@ -48,11 +45,21 @@ func quietly(ctx context.Context, err error) error {
 	return err
 }
 
+// findKubectl is how to call kubectl: by its name where it is on the PATH, else by the path of one that is built and kept.
+func findKubectl(ctx context.Context, progress io.Writer) string {
+	if _, err := exec.LookPath("kubectl"); err == nil {
+		return "kubectl"
+	}
+	path, err := sandbox.Kubectl(ctx, progress)
+	if err != nil {
+		fmt.Fprintf(progress, "There is no kubectl on the PATH, and none could be built: %v\n", err)
+		return "kubectl"
+	}
+	return path
+}
+
 // welcome says how to use the sandbox.
 func welcome(e *environment, kubectl string) string {
-	if _, onPath := lookPath("kubectl"); onPath {
-		kubectl = "kubectl"
-	}
 	return fmt.Sprintf(`
 The sandbox is up. In another terminal, in this folder:
 

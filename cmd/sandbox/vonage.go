@@ -36,8 +36,8 @@ const (
 	usualSimulatorAddress = "127.0.0.1:8088"
 )
 
-// vonage is the simulated vendor with one project.
-type vonage struct {
+// vendor is the simulated vendor with one project.
+type vendor struct {
 	*simulator.Simulator
 
 	// url is the base URL of its API, and its page.
@@ -50,7 +50,7 @@ type vonage struct {
 }
 
 // startVonage makes a project with a new key and serves the simulator at address, where an empty one means any.
-func startVonage(ctx context.Context, address, dir string) (*vonage, error) {
+func startVonage(ctx context.Context, address, dir string) (*vendor, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, fmt.Errorf("make the project's key: %w", err)
@@ -68,7 +68,7 @@ func startVonage(ctx context.Context, address, dir string) (*vonage, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("start the simulator: %w", err)
 	}
-	v := &vonage{
+	v := &vendor{
 		url:        "http://" + listener.Addr().String(),
 		projectID:  uuid.NewString(),
 		privateKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
@@ -94,7 +94,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return config.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-func (v *vonage) stop() error {
+func (v *vendor) stop() error {
 	if v == nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (v *vonage) stop() error {
 }
 
 // credentials is the Secret that the account refers to.
-func (v *vonage) credentials() *corev1.Secret {
+func (v *vendor) credentials() *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: credentialsName, Namespace: operatorNamespace},
 		Data:       map[string][]byte{v1alpha1.PrivateKeySecretKey: v.privateKey},
@@ -111,7 +111,7 @@ func (v *vonage) credentials() *corev1.Secret {
 }
 
 // account is the VonageAccount of the project, marked as the default.
-func (v *vonage) account() *v1alpha1.VonageAccount {
+func (v *vendor) account() *v1alpha1.VonageAccount {
 	return &v1alpha1.VonageAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: accountName, Annotations: map[string]string{v1alpha1.DefaultAccountAnnotation: "true"}},
 		Spec: v1alpha1.VonageAccountSpec{

@@ -5,6 +5,8 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,7 +68,7 @@ func planOpening(s *breakoutScope) {
 	s.adjusted = adjusted
 	st.AccountName = s.main.Status.AccountName
 	st.OpenedAt, st.ClosedAt = &opened, nil
-	st.LastHandledResend = s.set.Annotations[v1alpha1.ResendAnnotation]
+	st.LastHandledResend = resendValue(s.set)
 	breakout.PlanOpening(st, view, s.now)
 	s.schedule = breakout.ScheduleOf(s.set, s.now)
 	s.wake(s.schedule.Next)
@@ -82,10 +84,22 @@ func planUpdate(s *breakoutScope) {
 		_, until := breakout.RenamesHeld(st, s.now)
 		s.wake(until)
 	}
-	if resend := s.set.Annotations[v1alpha1.ResendAnnotation]; resend != st.LastHandledResend {
+	if resend := resendValue(s.set); resend != st.LastHandledResend {
 		st.LastHandledResend = resend
 		breakout.PlanResend(st, s.now)
 	}
+}
+
+// maxResendValue is how much of annotation resend the status takes.
+const maxResendValue = 253
+
+// resendValue is the value of annotation resend, or what tells it from others where it is too long for the status.
+func resendValue(set *v1alpha1.BreakoutSet) string {
+	value := set.Annotations[v1alpha1.ResendAnnotation]
+	if len(value) <= maxResendValue {
+		return value
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(value)))
 }
 
 // planClosing plans to tell everybody to come back.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -37,8 +38,8 @@ const (
 // reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
 // look again; zero when an event will tell.
 func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
-	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) || controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
-		return time.Time{}, nil // not ours any more, or not yet: people are still to be told
+	if wake, err := r.awaitFarewell(ctx, room); err != nil || !wake.IsZero() || len(room.Finalizers) == 0 {
+		return wake, err
 	}
 	if wake, err := r.awaitSets(ctx, room); err != nil || !wake.IsZero() {
 		return wake, err
@@ -49,6 +50,7 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	}
 	base := room.DeepCopy()
 	controllerutil.RemoveFinalizer(room, v1alpha1.MeetingRoomFinalizer)
+	controllerutil.RemoveFinalizer(room, v1alpha1.FarewellFinalizer)
 	if err := r.Patch(ctx, room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
 		return time.Time{}, client.IgnoreNotFound(err)
 	}
@@ -58,6 +60,24 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s", complaint)
 	}
 	return time.Time{}, nil
+}
+
+// awaitFarewell waits until the set of a breakout room has told its people to leave, and taken its finalizer off. A room whose set is gone,
+// such as one restored from a backup, has nobody to wait for. It returns the zero time when there is nothing to wait for any more.
+func (r *MeetingRoomReconciler) awaitFarewell(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
+	owner := metav1.GetControllerOf(room)
+	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) || owner == nil {
+		return time.Time{}, nil
+	}
+	set := &v1alpha1.BreakoutSet{}
+	err := r.APIReader.Get(ctx, client.ObjectKey{Namespace: room.Namespace, Name: owner.Name}, set)
+	if client.IgnoreNotFound(err) != nil {
+		return time.Time{}, err
+	}
+	if err != nil || set.UID != owner.UID {
+		return time.Time{}, nil
+	}
+	return r.Clock.Now().Add(recheckLock), nil
 }
 
 // awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do. It returns the zero time

@@ -76,13 +76,14 @@ func packTokens(existing []map[string][]byte, tokens []packedToken) ([]map[strin
 		sizes[n] += size
 		return true
 	}
+	for _, t := range tokens { // first what stays: it fits where it is
+		if n, known := at[t.key]; known && t.text == "" {
+			put(n, t.key, existing[n][t.key])
+		}
+	}
 	var homeless []packedToken
 	for _, t := range tokens {
-		n, known := at[t.key]
-		if t.text == "" && known {
-			t.text = string(existing[n][t.key])
-		}
-		if t.text != "" && (!known || !put(n, t.key, []byte(t.text))) {
+		if n, known := at[t.key]; t.text != "" && (!known || !put(n, t.key, []byte(t.text))) {
 			homeless = append(homeless, t)
 		}
 	}

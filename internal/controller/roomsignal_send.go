@@ -42,8 +42,12 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 	}
 	if obstacle == nil && !s.overdue() {
 		earlier, err := r.earlier(ctx, s.signal)
-		if err != nil || earlier {
-			return err // when the earlier one ends, this one is looked at again; until then it stays as it was made
+		if err != nil {
+			return err
+		}
+		if earlier {
+			v := underWay(v1alpha1.WaitingForEarlierReason, "a signal created earlier for the same meeting goes first")
+			obstacle = &v
 		}
 	}
 	if obstacle != nil || s.overdue() {

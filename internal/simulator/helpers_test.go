@@ -113,6 +113,22 @@ func restClaims(env Environment, now int64) object {
 	return object{"application_id": appID, "iat": now, "exp": now + 900, "jti": "1"}
 }
 
+type restKey struct {
+	env Environment
+	now int64
+}
+
+var restJWTs sync.Map // signing is the slow part of the tests
+
+func restJWT(env Environment, now int64) string {
+	if token, ok := restJWTs.Load(restKey{env, now}); ok {
+		return token.(string)
+	}
+	token := sign(env, restClaims(env, now))
+	restJWTs.Store(restKey{env, now}, token)
+	return token
+}
+
 func clientClaims(env Environment, now int64, sid, role, data string) object {
 	if env == OpenTok {
 		return object{
@@ -158,7 +174,7 @@ func as(t testing.TB, s *Simulator, env Environment) caller { return caller{t, s
 
 func (c caller) request(method, path, contentType, body string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header = authHeader(c.env, sign(c.env, restClaims(c.env, c.s.clock.Now().Unix())))
+	r.Header = authHeader(c.env, restJWT(c.env, c.s.clock.Now().Unix()))
 	r.Header.Set("Accept", "application/json")
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)

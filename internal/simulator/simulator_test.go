@@ -109,16 +109,22 @@ func TestConcurrency(t *testing.T) {
 			}
 		}
 	}()
-	clients := make(chan *Client, 1000)
+	const workers, rounds = 100, 2
+	clients := make(chan *Client, 2*workers*rounds)
 	var wg sync.WaitGroup
-	for worker := range 100 {
+	for worker := range workers {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(1, uint64(worker)))
 			c := as(t, s, environments[worker%2])
-			for range 5 {
+			for range rounds {
 				sid := c.created(nil)
+				token := sign(c.env, clientClaims(c.env, s.clock.Now().Unix(), sid, "moderator", ""))
 				for range 2 {
-					cl := c.connect(sid, "moderator", "")
+					cl, err := s.Connect(token)
+					if err != nil {
+						t.Error(err)
+						return
+					}
 					clients <- cl
 					if rng.IntN(2) == 0 {
 						_, _ = cl.Publish("", "camera")
@@ -141,7 +147,7 @@ func TestConcurrency(t *testing.T) {
 		received += len(cl.Signals())
 		cl.Disconnect()
 	}
-	want := 100 * 5 * (2 + 1)
+	want := workers * rounds * (2 + 1)
 	logged := 0
 	for _, call := range s.Calls() {
 		logged += call.Recipients

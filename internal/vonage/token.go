@@ -74,7 +74,7 @@ type openTokClaims struct {
 	Role           Role   `json:"role"`
 	Scope          string `json:"scope"`
 	SessionID      string `json:"session_id"`
-	ConnectionData string `json:"connection_data"`
+	ConnectionData string `json:"connection_data,omitempty"`
 	LayoutClasses  string `json:"initial_layout_class_list"`
 	ID             string `json:"jti"`
 }
@@ -86,7 +86,7 @@ type unifiedClaims struct {
 	Scope          string          `json:"scope"`
 	SessionID      string          `json:"session_id"`
 	Role           Role            `json:"role"`
-	ConnectionData string          `json:"connection_data"`
+	ConnectionData string          `json:"connection_data,omitempty"`
 	LayoutClasses  string          `json:"initial_layout_class_list"`
 	Subject        string          `json:"sub"`
 	ACL            json.RawMessage `json:"acl"`

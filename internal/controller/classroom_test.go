@@ -1,0 +1,220 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/simulator"
+)
+
+// classroom is a world with a meeting that is ready: a host, a co-host, students, and a browser of each connected to the main room.
+type classroom struct {
+	*world
+	main     *v1alpha1.MeetingRoom
+	browsers map[string]*simulator.Client // in the main room, by name
+}
+
+// newClassroom makes a classroom whose main room is called "class".
+func newClassroom(students ...string) *classroom {
+	GinkgoHelper()
+	w := newWorld(withKinds(setupVonageAccounts, setupMeetingRooms, setupBreakoutSets, setupRoomSignals))
+	w.makeAccount("default", asDefault)
+	c := &classroom{world: w, browsers: map[string]*simulator.Client{}}
+	c.main = w.makeReadyRoom("class", func(r *v1alpha1.MeetingRoom) {
+		r.Spec.DisplayName = "Class"
+		r.Spec.Participants = []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Co", Role: v1alpha1.RoleCoHost}}
+		for _, s := range students {
+			r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(s)})
+		}
+	})
+	for _, p := range c.main.Spec.Participants {
+		c.browsers[string(p.Name)] = w.connect(tokenOf(c.main, string(p.Name)).Token)
+	}
+	return c
+}
+
+// newSet is a set for the class, not created yet.
+func (c *classroom) newSet(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
+	set := &v1alpha1.BreakoutSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name},
+		Spec: v1alpha1.BreakoutSetSpec{
+			MeetingRoomRef:    v1alpha1.LocalObjectReference{Name: c.main.Name},
+			CloseGraceSeconds: ptr.To[int32](10),
+		},
+	}
+	for _, f := range change {
+		f(set)
+	}
+	return set
+}
+
+// makeSet makes a set and does not wait.
+func (c *classroom) makeSet(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
+	GinkgoHelper()
+	set := c.newSet(name, change...)
+	Expect(admin.Create(context.Background(), set)).To(Succeed())
+	return set
+}
+
+// open makes a set and waits until it is open and everybody was told.
+func (c *classroom) open(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
+	GinkgoHelper()
+	set := c.makeSet(name, change...)
+	c.waitReady(set)
+	Expect(set.Status.State).To(Equal(v1alpha1.StateOpen))
+	return set
+}
+
+// withRooms gives a set rooms: "red", or "red=Red team", or "red/2" for two people.
+func withRooms(rooms ...string) func(*v1alpha1.BreakoutSet) {
+	return func(set *v1alpha1.BreakoutSet) {
+		set.Spec.Rooms = nil
+		for _, r := range rooms {
+			name, size, limited := strings.Cut(r, "/")
+			name, display, _ := strings.Cut(name, "=")
+			room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(name), DisplayName: display}
+			if limited {
+				var n int32
+				_, err := fmt.Sscan(size, &n)
+				Expect(err).NotTo(HaveOccurred())
+				room.MaxParticipants = &n
+			}
+			set.Spec.Rooms = append(set.Spec.Rooms, room)
+		}
+	}
+}
+
+// withMode gives a set a mode and placements, such as "Ada=red".
+func withMode(mode v1alpha1.BreakoutSetMode, placements ...string) func(*v1alpha1.BreakoutSet) {
+	return func(set *v1alpha1.BreakoutSet) {
+		set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: mode}
+		for _, p := range placements {
+			name, room, _ := strings.Cut(p, "=")
+			set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements,
+				v1alpha1.Placement{Participant: v1alpha1.ParticipantName(name), Room: v1alpha1.BreakoutRoomName(room)})
+		}
+	}
+}
+
+// room is the MeetingRoom of a breakout room, as it is now.
+func (c *classroom) room(set, name string) *v1alpha1.MeetingRoom {
+	GinkgoHelper()
+	return refresh(&v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: set + "-" + name}})
+}
+
+// enter has a participant's browser go from the main room to a breakout room, with the token of that room's status.
+func (c *classroom) enter(set, room, participant string) *simulator.Client {
+	GinkgoHelper()
+	token := tokenOf(c.room(set, room), participant)
+	Expect(token).NotTo(BeNil(), "%s has no token for %s", participant, room)
+	c.browsers[participant].Disconnect()
+	return c.connect(token.Token)
+}
+
+// placesOf is who the set's status says is where: "red: Ada, Ben; blue: Cleo".
+func placesOf(set *v1alpha1.BreakoutSet) string {
+	var rooms []string
+	for _, r := range set.Status.Rooms {
+		names := make([]string, len(r.Participants))
+		for i, p := range r.Participants {
+			names[i] = string(p)
+		}
+		rooms = append(rooms, string(r.Name)+": "+strings.Join(names, ", "))
+	}
+	return strings.Join(rooms, "; ")
+}
+
+// heardData is the data of any of the sample app's signals that are objects.
+type heardData struct {
+	Message       string `json:"message"`
+	BreakoutRooms []struct {
+		ID             string   `json:"id"`
+		Name           string   `json:"name"`
+		SessionID      string   `json:"sessionId"`
+		Member         []string `json:"member"`
+		MemberAssigned []string `json:"memberAssigned"`
+	} `json:"breakoutRooms"`
+	EndTime        *int64  `json:"endTime"`
+	Period         float64 `json:"period"`
+	CountDownTimer int     `json:"countDownTimer"`
+	IsManualReturn bool    `json:"isManualReturn"`
+	Revision       int64   `json:"revision"`
+}
+
+// told is what a browser was told, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`, where `>Ada` is sent there by
+// this signal; `timer 15m` or `timer cleared`; else type and data.
+func (c *classroom) told(browser *simulator.Client) []string {
+	GinkgoHelper()
+	lines := []string{}
+	for _, s := range browser.Signals() {
+		lines = append(lines, c.line(s.Type, s.Data))
+	}
+	return lines
+}
+
+func (c *classroom) line(typ, data string) string {
+	GinkgoHelper()
+	var d heardData
+	if strings.HasPrefix(data, "{") {
+		Expect(json.Unmarshal([]byte(data), &d)).To(Succeed(), data)
+	}
+	switch {
+	case typ == "breakout-room":
+		line := d.Message
+		for _, r := range d.BreakoutRooms {
+			people := append([]string{}, r.Member...)
+			for _, p := range r.MemberAssigned {
+				people = append(people, ">"+p)
+			}
+			line += fmt.Sprintf(" %s(%s)", r.Name, strings.Join(people, " "))
+		}
+		return line
+	case typ == "count-down-timer" && d.EndTime != nil:
+		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period, time.UnixMilli(*d.EndTime).Sub(c.clock.Now()).Round(time.Second), d.CountDownTimer)
+		if d.IsManualReturn {
+			line += ", manual"
+		}
+		return line
+	case typ == "count-down-timer":
+		return "timer " + data
+	default:
+		return typ + " " + data
+	}
+}
+
+// turn turns the clock on.
+func (c *classroom) turn(d time.Duration) { c.clock.Step(d) }
+
+// waitState waits until a set's state is that.
+func (c *classroom) waitState(set *v1alpha1.BreakoutSet, state v1alpha1.BreakoutSetState) {
+	GinkgoHelper()
+	Eventually(func() v1alpha1.BreakoutSetState {
+		if err := admin.Get(context.Background(), client.ObjectKeyFromObject(set), set); err != nil {
+			return ""
+		}
+		return set.Status.State
+	}).Should(Equal(state))
+}
+
+// quiet waits until the operator has written nothing for a while, and returns when it has.
+func (c *classroom) quiet() {
+	GinkgoHelper()
+	Eventually(func() bool {
+		before := len(c.api.all())
+		time.Sleep(150 * time.Millisecond) //nolint:forbidigo // there is no event for "nothing happens"
+		return len(c.api.all()) == before
+	}).Should(BeTrue())
+}
