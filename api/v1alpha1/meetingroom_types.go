@@ -363,7 +363,7 @@ type MeetingRoomStatus struct {
 	// +listType=map
 	// +listMapKey=role
 	// +kubebuilder:validation:MaxItems=4
-	SharedTokens []SharedToken `json:"sharedTokens,omitempty"`
+	SharedTokens []SharedToken `json:"sharedTokens,omitempty"` //nolint:kubeapilinter // the required fields are in the embedded TokenStatus
 }
 
 // ActiveBreakoutSet names the BreakoutSet that holds a main room.

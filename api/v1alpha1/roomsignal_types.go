@@ -78,7 +78,7 @@ type CustomSignal struct {
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=8000
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 8000",message="data has at most 8000 bytes"
-	Data string `json:"data,omitempty"`
+	Data string `json:"data,omitempty"` //nolint:kubeapilinter // empty data is the same as none
 }
 
 // RoomSignalSpec describes one signal. It is immutable as a whole: make another RoomSignal for another signal.
@@ -218,7 +218,7 @@ type RoomSignal struct {
 
 	// spec is the signal, immutable.
 	// +required
-	Spec RoomSignalSpec `json:"spec,omitzero"`
+	Spec RoomSignalSpec `json:"spec,omitzero"` //nolint:kubeapilinter // none of its fields is required alone: rules ask for one of several
 
 	// status is what became of it.
 	// +optional

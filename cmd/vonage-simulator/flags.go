@@ -115,7 +115,7 @@ func (o *options) complete(sources []projectSource, projects, emptySession, call
 
 func parseProject(v string) (projectSource, error) {
 	var p projectSource
-	for _, part := range strings.Split(v, ",") {
+	for part := range strings.SplitSeq(v, ",") {
 		key, value, _ := strings.Cut(part, "=")
 		switch key {
 		case "environment":

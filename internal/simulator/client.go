@@ -274,12 +274,12 @@ func (c *Client) leave(reason string) {
 	c.sim.disconnect(c, reason)
 }
 
-// disconnect takes a client out of its session, whose lock must be held; false if it was out already.
-func (s *Simulator) disconnect(c *Client, reason string) bool {
+// disconnect takes a client out of its session, whose lock must be held, if it is in.
+func (s *Simulator) disconnect(c *Client, reason string) {
 	ses := c.ses
 	i := slices.Index(ses.conns, c)
 	if i < 0 {
-		return false
+		return
 	}
 	for _, id := range c.streamIDs() {
 		s.endStream(c, id, reason)
@@ -297,7 +297,6 @@ func (s *Simulator) disconnect(c *Client, reason string) bool {
 		ses.emptySince = now
 		s.destroyLater(ses)
 	}
-	return true
 }
 
 // destroyLater reports the end of a session that stays empty. The session's lock must be held.

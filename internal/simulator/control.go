@@ -449,8 +449,7 @@ func (s *Simulator) ctlUnpublish(r *http.Request) (any, error) {
 }
 
 func asControl(err error) error {
-	var ce *ConnectError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*ConnectError](err); ok {
 		return &controlError{status: http.StatusForbidden, code: ce.Code, message: ce.Message}
 	}
 	return err

@@ -73,7 +73,7 @@ func fmtHTML(status int) []byte {
 // wantsJSON says whether the caller asked for JSON by name. Without it the vendor answers XML, as it does for */*
 // (recorded in the Ruby SDK's fixtures).
 func wantsJSON(h http.Header) bool {
-	for _, part := range strings.Split(strings.Join(h.Values("Accept"), ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(h.Values("Accept"), ","), ",") {
 		kind, _, _ := strings.Cut(part, ";")
 		if strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 			return true

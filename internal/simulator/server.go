@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -193,39 +194,46 @@ func (rt route) only(method, want string) route {
 	return rt
 }
 
+// sessionRoutes are the operations below a session, by the shape of the rest of the path: what is not fixed is *.
+var sessionRoutes = map[string][]struct {
+	method string
+	op     Op
+}{
+	"signal":              {{http.MethodPost, OpSignal}},
+	"connection":          {{http.MethodGet, OpListConnections}},
+	"connection/*":        {{http.MethodDelete, OpForceDisconnect}},
+	"connection/*/signal": {{http.MethodPost, OpSignalConnection}},
+	"mute":                {{http.MethodPost, OpMuteSession}},
+	"stream":              {{http.MethodGet, OpListStreams}, {http.MethodPut, OpSetStreamLayout}},
+	"stream/*":            {{http.MethodGet, OpGetStream}},
+	"stream/*/mute":       {{http.MethodPost, OpMuteStream}},
+}
+
 func (rt route) inSession(method string, p []string) route {
-	switch {
-	case len(p) == 1 && p[0] == "signal":
-		rt.op = OpSignal
-		return rt.only(method, http.MethodPost)
-	case len(p) == 1 && p[0] == "connection":
-		rt.op = OpListConnections
-		return rt.only(method, http.MethodGet)
-	case len(p) == 1 && p[0] == "mute":
-		rt.op = OpMuteSession
-		return rt.only(method, http.MethodPost)
-	case len(p) == 1 && p[0] == "stream" && method == http.MethodPut:
-		rt.op = OpSetStreamLayout
-		return rt
-	case len(p) == 1 && p[0] == "stream":
-		rt.op = OpListStreams
-		return rt.only(method, http.MethodGet)
-	case len(p) == 2 && p[0] == "connection":
-		rt.op, rt.connection = OpForceDisconnect, p[1]
-		return rt.only(method, http.MethodDelete)
-	case len(p) == 2 && p[0] == "stream":
-		rt.op, rt.arg = OpGetStream, p[1]
-		return rt.only(method, http.MethodGet)
-	case len(p) == 3 && p[0] == "connection" && p[2] == "signal":
-		rt.op, rt.connection = OpSignalConnection, p[1]
-		return rt.only(method, http.MethodPost)
-	case len(p) == 3 && p[0] == "stream" && p[2] == "mute":
-		rt.op, rt.arg = OpMuteStream, p[1]
-		return rt.only(method, http.MethodPost)
-	case p[len(p)-1] == "play-dtmf":
-		rt.op = OpOther
+	shape := slices.Clone(p)
+	if len(p) > 1 {
+		shape[1] = "*"
 	}
-	return rt
+	offered := sessionRoutes[strings.Join(shape, "/")]
+	if len(offered) == 0 {
+		if p[len(p)-1] == "play-dtmf" {
+			rt.op = OpOther
+		}
+		return rt
+	}
+	chosen := offered[0]
+	for _, o := range offered {
+		if o.method == method {
+			chosen = o
+		}
+	}
+	rt.op = chosen.op
+	if len(p) > 1 && p[0] == "connection" {
+		rt.connection = p[1]
+	} else if len(p) > 1 {
+		rt.arg = p[1]
+	}
+	return rt.only(method, chosen.method)
 }
 
 func (rt route) archive(method string, p []string) route {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,28 +56,42 @@ func DecodeSessionID(id string) (SessionIDParts, error) {
 	if err != nil || strings.ContainsAny(id, "\r\n") {
 		return SessionIDParts{}, errFormat
 	}
-	for _, b := range plain {
-		if b < 0x20 || b > 0x7e {
-			return SessionIDParts{}, errFormat
-		}
+	if slices.ContainsFunc(plain, func(b byte) bool { return b < 0x20 || b > 0x7e }) {
+		return SessionIDParts{}, errFormat
 	}
 	f := strings.Split(string(plain), "~")
-	if len(f) != 6 && len(f) != 8 || f[0] != "1" || !applicationID.MatchString(f[1]) && !apiKey.MatchString(f[1]) ||
-		f[2] != "" && !ipv4.MatchString(f[2]) {
+	if !commonFields(f) {
+		return SessionIDParts{}, errFormat
+	}
+	if len(f) == 6 {
+		return decodeFields2014(f)
+	}
+	return decodeFields(f)
+}
+
+// commonFields tells whether the fields that both shapes have are sound.
+func commonFields(f []string) bool {
+	return (len(f) == 6 || len(f) == 8) && f[0] == "1" &&
+		(applicationID.MatchString(f[1]) || apiKey.MatchString(f[1])) &&
+		(f[2] == "" || ipv4.MatchString(f[2])) &&
+		(f[5] == "" || f[5] == "P")
+}
+
+// decodeFields2014 reads six fields, with a textual date and a random fraction.
+func decodeFields2014(f []string) (SessionIDParts, error) {
+	if _, err := strconv.ParseFloat(f[4], 64); err != nil || f[3] == "" {
+		return SessionIDParts{}, errFormat
+	}
+	return SessionIDParts{ProjectID: f[1], Location: f[2], Random: f[4], Relayed: f[5] == "P"}, nil
+}
+
+// decodeFields reads eight fields, with milliseconds and 18 random bytes.
+func decodeFields(f []string) (SessionIDParts, error) {
+	ms, err := strconv.ParseUint(f[3], 10, 43) // until the year 2248
+	if err != nil || strconv.FormatUint(ms, 10) != f[3] || !randomPart.MatchString(f[4]) {
 		return SessionIDParts{}, errFormat
 	}
 	p := SessionIDParts{ProjectID: f[1], Location: f[2], Random: f[4]}
-	if len(f) == 6 { // a textual date and a random fraction
-		if _, err := strconv.ParseFloat(f[4], 64); err != nil || f[3] == "" || f[5] != "" && f[5] != "P" {
-			return SessionIDParts{}, errFormat
-		}
-		p.Relayed = f[5] == "P"
-		return p, nil
-	}
-	ms, err := strconv.ParseUint(f[3], 10, 43) // until the year 2248
-	if err != nil || strconv.FormatUint(ms, 10) != f[3] || !randomPart.MatchString(f[4]) || f[5] != "" && f[5] != "P" {
-		return SessionIDParts{}, errFormat
-	}
 	p.CreatedAt, p.Relayed = time.UnixMilli(int64(ms)).UTC(), f[5] == "P"
 	return p, nil
 }

@@ -202,7 +202,7 @@ func (c *Client) judge(parent, ctx context.Context, r request, resp *http.Respon
 	case errors.Is(err, errReplyTooLong):
 		return unclear(errReplyTooLong)
 	case err != nil && parent.Err() != nil:
-		return canceled(r.name, parent, true)
+		return canceled(parent, r.name, true)
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
 		e := unclear(errReplyCut)
 		e.err = os.ErrDeadlineExceeded
@@ -218,7 +218,7 @@ func (c *Client) judge(parent, ctx context.Context, r request, resp *http.Respon
 
 // refusal is the error for a status that is no success.
 func (c *Client) refusal(op operation, class Class, resp *http.Response, vendor string) *Error {
-	e := &Error{Op: op.name, Class: class, Status: resp.StatusCode, Detail: describe(op, class, resp.StatusCode), Sent: true}
+	e := &Error{Op: op.name, Class: class, Status: resp.StatusCode, Detail: describe(class, resp.StatusCode), Sent: true}
 	if vendor != "" {
 		e.Detail += "; it says: " + vendor
 	}
@@ -231,7 +231,7 @@ func (c *Client) refusal(op operation, class Class, resp *http.Response, vendor 
 // failure is the error for a request without a reply.
 func (c *Client) failure(parent, ctx context.Context, op operation, sent bool, err error) *Error {
 	if parent.Err() != nil {
-		return canceled(op.name, parent, sent)
+		return canceled(parent, op.name, sent)
 	}
 	e := &Error{Op: op.name, Class: ClassTransient, Sent: sent}
 	if sent {
@@ -244,7 +244,7 @@ func (c *Client) failure(parent, ctx context.Context, op operation, sent bool, e
 	return e
 }
 
-func canceled(op string, ctx context.Context, sent bool) *Error {
+func canceled(ctx context.Context, op string, sent bool) *Error {
 	return &Error{Op: op, Class: ClassCanceled, Detail: "given up: " + ctx.Err().Error(), Sent: sent, err: ctx.Err()}
 }
 

@@ -154,7 +154,7 @@ func TestStatuses(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %s", status, call.op), func(t *testing.T) {
 				var requests atomic.Int32
 				observed := ""
-				client := newTestClient(t, OpenTok, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				client := newTestClient(t, OpenTok, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					requests.Add(1)
 					w.Header().Set("Location", "/elsewhere")
 					w.Header().Set("Content-Type", "text/plain")

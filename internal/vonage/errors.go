@@ -142,7 +142,7 @@ func classify(op operation, status int) Class {
 }
 
 // describe words the failure of a class for a status.
-func describe(op operation, class Class, status int) string {
+func describe(class Class, status int) string {
 	switch class {
 	case ClassTerminal:
 		if status == http.StatusRequestEntityTooLarge {

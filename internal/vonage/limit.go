@@ -39,7 +39,7 @@ type gate struct {
 // that callers can do something else.
 func (g *gate) pass(ctx context.Context, op string) *Error {
 	if ctx.Err() != nil {
-		return canceled(op, ctx, false)
+		return canceled(ctx, op, false)
 	}
 	now := g.clock.Now()
 	if err := g.held(op, now); err != nil {
@@ -58,7 +58,7 @@ func (g *gate) pass(ctx context.Context, op string) *Error {
 		return g.held(op, g.clock.Now()) // a 429 may have come meanwhile
 	case <-ctx.Done():
 		reservation.CancelAt(g.clock.Now())
-		return canceled(op, ctx, false)
+		return canceled(ctx, op, false)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 func secretsOf(env Environment) []string {
 	if env == OpenTok {
 		return []string{testSecret, testSecret[:12], hex.EncodeToString([]byte(testSecret))[:24],
-			strings.Trim(fmt.Sprint([]byte(testSecret)[:8]), "[]"), "eyJ"}
+			strings.Trim(fmt.Sprint(string([]byte(testSecret)[:8])), "[]"), "eyJ"}
 	}
 	key := testKey()
 	return []string{

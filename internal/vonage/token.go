@@ -112,7 +112,7 @@ func (c Credentials) MintToken(o TokenOptions) (string, error) {
 		o.ID = uuid.NewString()
 	}
 	if o.Nonce == 0 {
-		o.Nonce = 1 + rand.Int64N(1<<31) // tells tokens apart; protects nothing
+		o.Nonce = 1 + rand.Int64N(1<<31) //nolint:forbidigo // tells tokens apart; protects nothing
 	}
 	token, err := c.signJSON(c.tokenClaims(o))
 	if err != nil {
