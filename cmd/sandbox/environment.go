@@ -252,9 +252,9 @@ func (e *environment) stop() error {
 	return errors.Join(errs...)
 }
 
-// stopAfter is stop after something went wrong, for which the logs stay; not after an interrupt.
+// stopAfter is stop after something went wrong. The logs stay, if the operator has come to write one; not after an interrupt.
 func (e *environment) stopAfter(ctx context.Context, err error) error {
-	if e.keepLogs = ctx.Err() == nil; e.keepLogs {
+	if e.keepLogs = ctx.Err() == nil && e.operator != nil; e.keepLogs {
 		err = fmt.Errorf("%w\nThe logs are kept in %s", err, e.dir)
 	}
 	return errors.Join(err, e.stop())

@@ -75,7 +75,7 @@ func TestStopLeavesAFolderThatSomebodyNamed(t *testing.T) {
 }
 
 func TestStopAfterAFailureKeepsOnlyLogs(t *testing.T) {
-	e := &environment{dir: t.TempDir(), ownsDir: true}
+	e := &environment{dir: t.TempDir(), ownsDir: true, operator: script(t, "exit")}
 	folder(t, e)
 	err := e.stopAfter(t.Context(), errors.New("it failed"))
 	if err == nil || !strings.Contains(err.Error(), "it failed\nThe logs are kept in "+e.dir) {
@@ -95,7 +95,7 @@ func TestStopAfterAFailureKeepsOnlyLogs(t *testing.T) {
 }
 
 func TestStopAfterAnInterruptKeepsNothing(t *testing.T) {
-	e := &environment{dir: t.TempDir(), ownsDir: true}
+	e := &environment{dir: t.TempDir(), ownsDir: true, operator: script(t, "exit")}
 	folder(t, e)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
