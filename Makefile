@@ -34,7 +34,8 @@ demo: ## Watch a class go to breakout rooms and come back, on a local control pl
 
 .PHONY: sandbox
 sandbox: ## The same control plane, simulator and operator, to stay up and be used with kubectl.
-	go run ./cmd/sandbox up
+	@go build -o bin/sandbox ./cmd/sandbox
+	@exec bin/sandbox up
 
 ##@ Development
 

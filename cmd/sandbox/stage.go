@@ -142,7 +142,7 @@ func (s *stage) step(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.operator.done:
-		return s.operator.failure()
+		return fmt.Errorf("the operator ended (%s)", s.operator.state)
 	case <-timer.C:
 		s.class.advance(time.Now())
 	case e := <-s.vendorEvents:

@@ -44,7 +44,10 @@ func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
 func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	old := Planned(st)
 	if held, _ := RenamesHeld(st, now); held {
-		v = withNamesOf(v, old)
+		v = withNamesOf(v, old.Rooms)
+	}
+	if p := st.Signals.Pending; p != nil {
+		v = withNamesOf(v, p.Removed) // back again before all knew that they were gone
 	}
 	if old.Equal(v) {
 		return false
@@ -65,25 +68,41 @@ func RenamesHeld(st *v1alpha1.BreakoutSetStatus, now time.Time) (bool, time.Time
 	if p := st.Signals.Pending; p != nil && len(p.Edited)+len(p.Moved) > 0 {
 		return true, time.Time{}
 	}
-	until := movesUntil(st.Signals.RecentMoves)
-	if st.Signals.RenamedAt != nil {
-		until = later(until, st.Signals.RenamedAt.Add(reactionTime))
-	}
+	until := busyUntil(st)
 	if !until.After(now) {
 		return false, time.Time{}
 	}
 	return true, until
 }
 
-// withNamesOf is v with the names that its rooms have in the old view.
-func withNamesOf(v, old View) View {
+// busyUntil is when browsers have acted on what they were told last: to move, or that a room has another name.
+func busyUntil(st *v1alpha1.BreakoutSetStatus) time.Time {
+	until := movesUntil(st.Signals.RecentMoves)
+	if st.Signals.RenamedAt != nil {
+		until = later(until, st.Signals.RenamedAt.Add(reactionTime))
+	}
+	return until
+}
+
+// withNamesOf is v with the names that its rooms have among the known ones.
+func withNamesOf(v View, known []v1alpha1.BreakoutRoomStatus) View {
 	v.Rooms = slices.Clone(v.Rooms)
 	for i, r := range v.Rooms {
-		if before := old.room(r.Name); before != nil && before.SessionID == r.SessionID {
-			v.Rooms[i].DisplayName = before.DisplayName
+		if k := sameRoom(known, r); k != nil {
+			v.Rooms[i].DisplayName = k.DisplayName
 		}
 	}
 	return v
+}
+
+// sameRoom is the one among rooms that has the name and the session of another; nil when there is none.
+func sameRoom(rooms []v1alpha1.BreakoutRoomStatus, r v1alpha1.BreakoutRoomStatus) *v1alpha1.BreakoutRoomStatus {
+	for i := range rooms {
+		if rooms[i].Name == r.Name && rooms[i].SessionID == r.SessionID {
+			return &rooms[i]
+		}
+	}
+	return nil
 }
 
 // PlanResend plans to tell everybody the present rooms and timer once more.
@@ -106,14 +125,14 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 	p := &v1alpha1.PendingSignals{Removed: slices.Clone(st.Rooms)}
 	if old := st.Signals.Pending; old != nil {
 		p.Removed = append(p.Removed, old.Removed...)
-		if len(old.Moved) > 0 { // who may have been told
+		if len(old.Moved)+len(old.Edited) > 0 { // which may have been said
 			farewellAt = later(farewellAt, now.Add(reactionTime))
 		}
 	}
 	if len(p.Removed) > 0 {
 		p.Announcement = v1alpha1.AnnounceClosing
 	}
-	farewellAt = later(farewellAt, movesUntil(st.Signals.RecentMoves))
+	farewellAt = later(farewellAt, busyUntil(st))
 	p.Timer = timerAtClosing(st, farewellAt)
 	if returnsBy(st.Timer, farewellAt) {
 		farewellAt = later(farewellAt, afterReturn(st.Timer))
@@ -223,81 +242,53 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	if old == nil {
 		old = &v1alpha1.PendingSignals{}
 	}
-	sent := maybeSent(st, now)
-	settleTold(st, old, sent, now)
+	if len(old.Edited) > 0 && (old.NotBefore == nil || !old.NotBefore.After(now)) {
+		st.Signals.RenamedAt = microTime(now) // some may have heard it
+	}
+	moved := mergeMoves(st, old, d, v, now)
 	p := &v1alpha1.PendingSignals{
 		Announcement: old.Announcement,
-		NewRooms:     d.NewRooms,
+		NewRooms:     slices.DeleteFunc(slices.Clone(d.NewRooms), func(r roomName) bool { return sameRoom(old.Removed, *v.room(r)) != nil }),
 		Added:        union(stillListed(old.Added, v), d.Added),
-		Removed:      append(slices.Clone(old.Removed), d.Removed...),
-		Moved:        mergeMoves(st, old, d, v, sent, now),
+		Removed:      append(stillGone(old.Removed, v), d.Removed...),
+		Moved:        moved,
 		Timer:        mergeTimer(old.Timer, d.Timer, v.Timer),
 		Roles:        union(old.Roles, d.Roles),
 	}
 	if p.Announcement == "" {
 		p.Announcement = d.Announcement
 	}
-	p.Edited = slices.DeleteFunc(union(stillListed(old.Edited, v), d.Edited), func(r roomName) bool { return slices.Contains(p.Added, r) })
+	p.Edited = slices.DeleteFunc(union(old.Edited, d.Edited), func(r roomName) bool { // also of doomed rooms: people find out that theirs is gone by its name
+		return slices.Contains(p.Added, r) || (v.room(r) == nil && !slices.ContainsFunc(p.Removed, func(gone v1alpha1.BreakoutRoomStatus) bool { return gone.Name == r }))
+	})
 	return p
 }
 
-// settleTold takes those out of the pending moves who were told for certain, because the session that they listen in was, and remembers that
-// they were told.
-func settleTold(st *v1alpha1.BreakoutSetStatus, old *v1alpha1.PendingSignals, sent map[personName]bool, now time.Time) {
-	var told []personName
-	untold := slices.DeleteFunc(slices.Clone(old.Moved), func(m v1alpha1.PendingMove) bool {
-		if sent[m.Participant] && !slices.Contains(st.Signals.Missing, m.From) {
-			told = append(told, m.Participant)
-			return true
-		}
-		return false
-	})
-	if len(told) > 0 {
-		old.Moved = untold
-		remember(st, told, now)
-	}
-}
-
-// maybeSent are those whom the plan so far may have told to move: whose move is in a step that was due.
-func maybeSent(st *v1alpha1.BreakoutSetStatus, now time.Time) map[personName]bool {
-	sent := map[personName]bool{}
-	steps, _ := NextSteps(st, now)
-	for _, step := range steps {
-		for _, p := range step.Moves {
-			sent[p] = true
-		}
-	}
-	return sent
-}
-
-// mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones. Whoever was told
-// to move a moment ago, or may have been, is not told again before their browser has acted on it.
-func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, sent map[personName]bool, now time.Time) []v1alpha1.PendingMove {
-	recent := map[personName]time.Time{}
-	for _, r := range st.Signals.RecentMoves {
-		for _, p := range r.Participants {
-			recent[p] = later(recent[p], r.Time.Add(reactionTime))
-		}
-	}
+// mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones.
+//
+// Of the plan before, who cannot have been told is told only if they still belong elsewhere. The others may have been told, and their browsers
+// may be about to act on it: they are told in any case, after that.
+func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, now time.Time) []v1alpha1.PendingMove {
 	moves, after := map[personName]v1alpha1.PendingMove{}, v.Places()
+	pending := make(map[personName]bool, len(old.Moved))
 	for _, m := range old.Moved {
-		unsent := !sent[m.Participant]
-		if unsent && orMain(after[m.Participant]) == m.From {
-			continue // back again before anybody heard of it
-		}
-		if !unsent {
+		pending[m.Participant] = true
+		switch {
+		case m.NotBefore != nil && m.NotBefore.After(now):
+			// may have been told by an earlier plan, and was not by this one
+		case old.NotBefore != nil && old.NotBefore.After(now), recentlyTold(st, m.Participant).After(now):
+			if orMain(after[m.Participant]) == m.From {
+				continue // back again before anybody heard of it
+			}
+		default:
 			m.NotBefore = microTime(now.Add(reactionTime))
 		}
 		moves[m.Participant] = m
 	}
 	for _, m := range d.Moved {
-		if _, pending := moves[m.Participant]; pending {
-			continue
+		if !pending[m.Participant] {
+			moves[m.Participant] = m
 		}
-		if until := recent[m.Participant]; until.After(now) {
-			m.NotBefore = microTime(until)
-		}
-		moves[m.Participant] = m
 	}
 	merged := make([]v1alpha1.PendingMove, 0, len(moves))
 	for _, p := range v.people() {
@@ -306,6 +297,17 @@ func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals,
 		}
 	}
 	return merged
+}
+
+// recentlyTold is until when somebody's browser may be acting on having been told to move; zero when it is not.
+func recentlyTold(st *v1alpha1.BreakoutSetStatus, p personName) time.Time {
+	var until time.Time
+	for _, r := range st.Signals.RecentMoves {
+		if slices.Contains(r.Participants, p) {
+			until = later(until, r.Time.Add(reactionTime))
+		}
+	}
+	return until
 }
 
 func mergeTimer(old, d v1alpha1.TimerChange, timer *v1alpha1.TimerStatus) v1alpha1.TimerChange {
@@ -398,6 +400,14 @@ func movesUntil(recent []v1alpha1.RecentMoves) time.Time {
 		until = later(until, r.Time.Add(reactionTime))
 	}
 	return until
+}
+
+// stillGone are those of rooms that the view does not list again.
+func stillGone(rooms []v1alpha1.BreakoutRoomStatus, v View) []v1alpha1.BreakoutRoomStatus {
+	return slices.DeleteFunc(slices.Clone(rooms), func(r v1alpha1.BreakoutRoomStatus) bool {
+		again := v.room(r.Name)
+		return again != nil && again.SessionID == r.SessionID
+	})
 }
 
 func stillListed(rooms []roomName, v View) []roomName {

@@ -51,6 +51,9 @@ type Step struct {
 
 	// Ends is when the countdown ends that StepTimerClear puts in the place of a running one; zero for the others.
 	Ends time.Time
+
+	// Again is when StepTimerSet is to be said once more, because people are changing rooms and may not hear it; zero when it is not.
+	Again time.Time
 }
 
 // isList tells whether the step's message is of type breakout-room, which replaces the list that browsers show.
@@ -77,7 +80,7 @@ func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time
 		return nil, p.NotBefore.Time
 	}
 	b := stepBuilder{st: st, p: p, now: now, places: Planned(st).Places()}
-	b.calledBack = p.Announcement != v1alpha1.AnnounceClosing && returnsBy(st.Timer, now.Add(reactionTime)) && now.Before(afterReturn(st.Timer))
+	b.calledBack = isCalledBack(st, now)
 	b.edits()
 	b.additions()
 	b.moves()
@@ -111,11 +114,16 @@ func (b *stepBuilder) opening() bool { return b.p.Announcement == v1alpha1.Annou
 func (b *stepBuilder) choosing() bool { return b.st.Mode == v1alpha1.ModeChoose }
 
 func (b *stepBuilder) edits() {
-	if len(b.p.Edited) > 0 && b.calledBack {
+	again := b.p.Announcement == v1alpha1.AnnounceResend
+	switch until := movesUntil(b.st.Signals.RecentMoves); {
+	case len(b.p.Edited) == 0 && !again:
+	case until.After(b.now):
+		b.wait(until) // who hears a rename on the way out of the room would take themselves to be in it still
+	case len(b.p.Edited) > 0 && b.calledBack:
 		b.wait(afterReturn(b.st.Timer))
-		return
-	}
-	if len(b.p.Edited) > 0 || b.p.Announcement == v1alpha1.AnnounceResend {
+	case again && len(b.st.Rooms)+len(b.p.Removed) == 0:
+		b.add(Step{Kind: StepAllRemoved}) // hosts' control panels close only on an empty list
+	default:
 		b.add(Step{Kind: StepEdited})
 		b.moving = b.moving || len(b.p.Edited) > 0
 	}
@@ -136,7 +144,7 @@ func (b *stepBuilder) carried() []personName {
 	leads := leaders(Planned(b.st))
 	var carried []personName
 	for _, m := range b.p.Moved {
-		if leads[m.Participant] == "" && m.NotBefore == nil && m.From == mainRoom && b.places[m.Participant] != "" {
+		if leads[m.Participant] == "" && m.NotBefore == nil && !recentlyTold(b.st, m.Participant).After(b.now) && m.From == mainRoom && b.places[m.Participant] != "" {
 			carried = append(carried, m.Participant)
 		}
 	}
@@ -151,6 +159,8 @@ func (b *stepBuilder) moves() {
 		case b.returns(m) || slices.ContainsFunc(b.steps, func(s Step) bool { return slices.Contains(s.Moves, m.Participant) }):
 		case m.NotBefore != nil && m.NotBefore.After(b.now):
 			b.wait(m.NotBefore.Time)
+		case recentlyTold(b.st, m.Participant).After(b.now):
+			b.wait(recentlyTold(b.st, m.Participant))
 		case m.From != mainRoom && b.calledBack:
 			b.wait(afterReturn(b.st.Timer))
 		default:
@@ -162,9 +172,11 @@ func (b *stepBuilder) moves() {
 	}
 }
 
-// returns tells whether a move is one from a doomed room to the main room, which the room's removal itself says.
+// returns tells whether a move is one from a doomed room to the main room, which the room's removal itself says. Whoever may have been told to
+// go to yet another room is told by name.
 func (b *stepBuilder) returns(m v1alpha1.PendingMove) bool {
-	return b.places[m.Participant] == "" && slices.ContainsFunc(b.p.Removed, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == m.From })
+	return m.NotBefore == nil && b.places[m.Participant] == "" &&
+		slices.ContainsFunc(b.p.Removed, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == m.From })
 }
 
 func (b *stepBuilder) removals() {
@@ -183,16 +195,10 @@ func (b *stepBuilder) removals() {
 	if len(b.st.Rooms) == 0 {
 		step.Kind = StepAllRemoved
 	}
-	until := movesUntil(b.st.Signals.RecentMoves)
-	if b.st.Signals.RenamedAt != nil {
-		until = later(until, b.st.Signals.RenamedAt.Add(reactionTime))
-	}
+	until := busyUntil(b.st)
 	for _, m := range b.p.Moved {
 		if b.returns(m) {
 			step.Moves = append(step.Moves, m.Participant)
-			if m.NotBefore != nil {
-				until = later(until, m.NotBefore.Time)
-			}
 		}
 	}
 	if until.After(b.now) && b.p.Announcement != v1alpha1.AnnounceClosing { // a closing's own notBefore has it in it
@@ -206,7 +212,8 @@ func (b *stepBuilder) removals() {
 func (b *stepBuilder) timer() {
 	switch b.p.Timer {
 	case v1alpha1.TimerSet:
-		until := movesUntil(b.st.Signals.RecentMoves)
+		recent := movesUntil(b.st.Signals.RecentMoves)
+		until := recent
 		if b.moving {
 			until = b.now.Add(reactionTime)
 		}
@@ -214,8 +221,16 @@ func (b *stepBuilder) timer() {
 			b.wait(until)
 			return
 		}
-		b.add(Step{Kind: StepTimerSet})
+		step := Step{Kind: StepTimerSet}
+		if recent.After(b.now) {
+			step.Again = recent
+		}
+		b.add(step)
 	case v1alpha1.TimerClear:
+		if until := busyUntil(b.st); until.After(b.now) {
+			b.wait(until) // who enters a room in the last second of a countdown misses its end
+			return
+		}
 		b.add(Step{Kind: StepTimerClear, Ends: b.now.Add(clearLasts)})
 	case v1alpha1.TimerCleared:
 		if until := timerRunsOut(b.st); until.After(b.now) {
@@ -249,12 +264,17 @@ func (b *stepBuilder) wait(until time.Time) {
 }
 
 // clearLasts is how long the countdown runs that ends a running one. Browsers need to receive it more than a second before its end: they count
-// whole seconds, and miss the end otherwise.
+// whole seconds, and miss the end otherwise. And whoever was told to move just before it does so after that.
 const clearLasts = 5 * time.Second
 
 // returnMargin is how long before its end a countdown with automatic return may have browsers act: they count whole seconds, and signals take
 // their time.
 const returnMargin = 3 * time.Second
+
+// isCalledBack tells whether browsers in breakout rooms are about to go back by themselves.
+func isCalledBack(st *v1alpha1.BreakoutSetStatus, now time.Time) bool {
+	return returnsBy(st.Timer, now.Add(reactionTime)) && now.Before(afterReturn(st.Timer))
+}
 
 // afterReturn is when browsers have gone back by themselves.
 func afterReturn(t *v1alpha1.TimerStatus) time.Time { return t.EndTime.Add(reactionTime) }
@@ -278,6 +298,7 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 	if p == nil {
 		return
 	}
+	var again *metav1.MicroTime
 	for _, step := range steps {
 		p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return slices.Contains(step.Moves, m.Participant) })
 		remember(st, sentBy(step, st), now)
@@ -296,8 +317,14 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		case StepRemoved, StepAllRemoved:
 			p.Removed = nil
 			p.Announcement = without(p.Announcement, v1alpha1.AnnounceClosing)
+			if step.Kind == StepAllRemoved {
+				p.Announcement = without(p.Announcement, v1alpha1.AnnounceResend)
+			}
 		case StepTimerSet, StepTimerCleared:
 			p.Timer = ""
+			if !step.Again.IsZero() {
+				p.Timer, again = v1alpha1.TimerSet, microTime(step.Again)
+			}
 		case StepTimerClear:
 			p.Timer = v1alpha1.TimerCleared
 		case StepRoles:
@@ -305,15 +332,38 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		case StepMoved:
 		}
 	}
-	p.NewRooms, p.NotBefore = nil, nil // known by now
-	settled := metav1.NewMicroTime(now)
-	s.SettledAt = &settled
+	p.NewRooms, p.NotBefore = nil, again                      // known by now
+	if len(steps) != 1 || steps[0].Kind != StepTimerCleared { // nobody acts on that, and a closing's grace runs from its farewell
+		s.SettledAt = microTime(now)
+	}
 	s.Failed = union(s.Failed, failed)
 	if isEmpty(p) {
 		s.Pending, s.Missing = nil, nil
 		return
 	}
 	s.Missing = Audience(st)
+}
+
+// Interrupt takes note of who was told to move when the telling of steps was broken off: told is how many of the steps each room's session has
+// had. Without it they count as maybe told, and a newer plan tells them once more. What is pending stays so for all the others.
+func Interrupt(st *v1alpha1.BreakoutSetStatus, steps []Step, told map[v1alpha1.BreakoutRoomName]int, now time.Time) {
+	p := st.Signals.Pending
+	if p == nil {
+		return
+	}
+	var moved []personName
+	p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool {
+		i := slices.IndexFunc(steps, func(s Step) bool { return slices.Contains(s.Moves, m.Participant) })
+		certain := m.NotBefore == nil && i >= 0 && told[m.From] > i // who may have been told before can be in another session
+		if certain {
+			moved = append(moved, m.Participant)
+		}
+		return certain
+	})
+	if len(moved) > 0 && p.Announcement == "" {
+		p.Announcement = v1alpha1.AnnounceResend // the others have not heard where these are
+	}
+	remember(st, moved, now)
 }
 
 // sentBy are those whom a step may have sent somewhere: with mode Choose anybody can be in a removed room.

@@ -46,6 +46,7 @@ type BreakoutSetReconciler struct {
 
 	alarms    *alarms
 	telling   *tellings
+	written   *memory[time.Time] // when the status was written last
 	resources *resourceLimits
 }
 
@@ -128,6 +129,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	r.alarms = newAlarms(r.Clock)
 	r.telling = newTellings()
+	r.written = newMemory[time.Time]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").

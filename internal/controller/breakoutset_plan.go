@@ -20,9 +20,9 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	before := s.status().Signals.Revision
 	switch open := breakout.IsOpen(s.set); {
 	case open && (!s.wantsOpen() || !s.holds):
-		planClosing(s)
+		planClosing(s, r.telling.begun(s.set))
 	case open:
-		planUpdate(s)
+		planUpdate(s, r.telling.begun(s.set))
 	case s.wantsOpen() && s.holds && !breakout.IsClosing(s.set) && s.problem == nil:
 		planOpening(s)
 	}
@@ -74,19 +74,25 @@ func planOpening(s *breakoutScope) {
 	s.wake(s.schedule.Next)
 }
 
-// planUpdate plans to tell what is different from what people know.
-func planUpdate(s *breakoutScope) {
+// planUpdate plans to tell what is different from what people know. A telling that has begun is broken off if there is anything.
+func planUpdate(s *breakoutScope, begun *telling) {
 	st := s.status()
 	view, adjusted := s.view(breakout.TimerOf(s.set, st.OpenedAt.Time))
 	s.adjusted = adjusted
-	breakout.PlanUpdate(st, view, s.now)
+	next := st.DeepCopy()
+	begun.interrupt(next, s.now)
+	if breakout.PlanUpdate(next, view, s.now) {
+		*st = *next
+	}
 	if s.held = !breakout.Planned(st).Equal(view); s.held {
 		_, until := breakout.RenamesHeld(st, s.now)
 		s.wake(until)
 	}
 	if resend := resendValue(s.set); resend != st.LastHandledResend {
 		st.LastHandledResend = resend
-		breakout.PlanResend(st, s.now)
+		if resend != "" { // taking the annotation off asks for nothing
+			breakout.PlanResend(st, s.now)
+		}
 	}
 }
 
@@ -103,8 +109,9 @@ func resendValue(set *v1alpha1.BreakoutSet) string {
 }
 
 // planClosing plans to tell everybody to come back.
-func planClosing(s *breakoutScope) {
+func planClosing(s *breakoutScope, begun *telling) {
 	st := s.status()
+	begun.interrupt(st, s.now)
 	farewell := s.now
 	if s.schedule.Reason == v1alpha1.TimeUpReason {
 		farewell = breakout.FarewellAt(s.set, s.schedule.ClosesAt)

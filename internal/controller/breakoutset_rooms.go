@@ -291,24 +291,25 @@ func (r *BreakoutSetReconciler) sayFarewell(ctx context.Context, s *breakoutScop
 	return client.IgnoreNotFound(r.Update(ctx, room))
 }
 
-// farewellAt is when a room that is being deleted may go.
+// farewellAt is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last telling where that
+// was later. A deletion has the API server's time, the telling the operator's; while the set closes the latter alone counts.
 func (s *breakoutScope) farewellAt(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
-	if !breakout.IsOpen(s.set) && s.status().ClosedAt == nil {
+	closing, grace := !breakout.IsOpen(s.set), breakout.CloseGrace(s.set)
+	if closing && s.status().ClosedAt == nil {
 		return s.now // nobody was ever told of it
 	}
-	deleted, grace := room.DeletionTimestamp.Time, breakout.CloseGrace(s.set)
-	limit := deleted.Add(grace + breakout.ClosingPatience)
+	begins := room.DeletionTimestamp.Time
+	limit := begins.Add(grace + breakout.ClosingPatience)
+	if closing {
+		limit = s.farewellLimit()
+	}
 	if s.listed(name) {
 		return limit
 	}
-	told := deleted
-	if settled := s.status().Signals.SettledAt; !breakout.IsOpen(s.set) && settled != nil && settled.After(told) {
-		told = settled.Time
+	if told := s.status().Signals.SettledAt; told != nil && (closing || told.After(begins)) {
+		begins = told.Time
 	}
-	if at := told.Add(grace); at.Before(limit) {
-		return at
-	}
-	return limit
+	return minTime(begins.Add(grace), limit)
 }
 
 // farewellLimit is until when a closing set waits for its farewell to be told; far away while it is not closing.

@@ -78,6 +78,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 	set := &v1alpha1.BreakoutSet{}
 	if err := r.Get(ctx, key, set); err != nil {
 		r.alarms.set(key, time.Time{})
+		r.written.forget(key)
 		return nil, client.IgnoreNotFound(err)
 	}
 	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}

@@ -193,6 +193,16 @@ func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time
 	return t, due
 }
 
+// begun is the telling of a set's present plan that is under way; nil when there is none.
+func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t := ts.current[set.UID]; t != nil && t.revision == set.Status.Signals.Revision {
+		return t
+	}
+	return nil
+}
+
 func (ts *tellings) forget(uid types.UID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -262,6 +272,20 @@ func (t *telling) note(err error) {
 		defer t.mu.Unlock()
 		t.trouble = &trouble.verdict
 	}
+}
+
+// interrupt notes in a status, before a newer plan is made of it, who was told for certain to move.
+func (t *telling) interrupt(st *v1alpha1.BreakoutSetStatus, now time.Time) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	told := make(map[v1alpha1.BreakoutRoomName]int, len(t.rooms))
+	for name, r := range t.rooms {
+		told[name] = r.steps
+	}
+	breakout.Interrupt(st, t.steps, told, now)
 }
 
 // missing names the rooms that were not told everything, in the order of their names.

@@ -28,6 +28,12 @@ func (r *BreakoutSetReconciler) commitStatus(ctx context.Context, s *breakoutSco
 	if equality.Semantic.DeepEqual(s.written, s.status()) {
 		return nil
 	}
+	last := r.written.of(s.set)
+	if next := last.Add(progressInterval); s.isProgress() && s.now.Before(next) {
+		s.wake(next)
+		return nil
+	}
+	*last = s.now
 	before := s.written
 	if err := r.Status().Update(ctx, s.set); err != nil {
 		return err
@@ -35,6 +41,23 @@ func (r *BreakoutSetReconciler) commitStatus(ctx context.Context, s *breakoutSco
 	s.written, s.fresh = s.status().DeepCopy(), true
 	r.recordStory(s, before)
 	return nil
+}
+
+// progressInterval is how often at most a status is written that says nothing but how many rooms are ready by now: with hundreds of rooms each
+// would be a large write of its own.
+const progressInterval = time.Second
+
+// isProgress tells whether the status differs from the written one in nothing but how far the rooms are.
+func (s *breakoutScope) isProgress() bool {
+	blank := func(st *v1alpha1.BreakoutSetStatus) *v1alpha1.BreakoutSetStatus {
+		st = st.DeepCopy()
+		st.Replicas, st.ReadyRooms = nil, nil
+		for i := range st.Conditions {
+			st.Conditions[i].Message = ""
+		}
+		return st
+	}
+	return equality.Semantic.DeepEqual(blank(s.written), blank(s.status()))
 }
 
 // conclude computes counts and conditions from what the reconcile found. It does no I/O.
@@ -49,6 +72,7 @@ func (s *breakoutScope) conclude() {
 	}
 	if breakout.IsClosing(s.set) && st.Signals.Pending == nil && len(s.children) == 0 {
 		breakout.Forget(st)
+		s.wake(s.now) // it may be wanted open again by now
 	}
 	st.Replicas, st.ReadyRooms = ptr.To(int32(len(s.children))), ptr.To(int32(ready))
 	st.RoomSummary = fmt.Sprintf("%d/%d", len(st.Rooms), len(s.wanted))
@@ -91,6 +115,8 @@ func (s *breakoutScope) phase() phase {
 		return phase{state: v1alpha1.StateWaiting, ready: achieved(s.problem.Reason, s.problem.Message), open: *s.problem}
 	case s.problem != nil && s.problem.Reason == v1alpha1.MeetingRoomBusyReason:
 		return phase{state: v1alpha1.StateWaiting, ready: *s.problem, open: *s.problem}
+	case !open && s.problem != nil && s.main == nil:
+		return phase{state: v1alpha1.StateClosed, ready: *s.problem, open: *s.problem}
 	case !open && s.problem != nil:
 		return phase{state: v1alpha1.StateOpening, ready: *s.problem, open: *s.problem}
 	case !open:
@@ -256,7 +282,7 @@ func (r *BreakoutSetReconciler) recordStory(s *breakoutScope, before *v1alpha1.B
 	case slices.Contains(quiet, is.Reason):
 	case is.Status == metav1.ConditionTrue || is.Reason == v1alpha1.ClosingReason:
 		r.Recorder.Eventf(s.set, nil, corev1.EventTypeNormal, is.Reason, "Schedule", "%s", is.Message)
-	default:
+	case meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.StalledCondition) || is.Reason == v1alpha1.MeetingRoomBusyReason:
 		r.Recorder.Eventf(s.set, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
 	}
 }

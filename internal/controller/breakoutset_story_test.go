@@ -102,6 +102,8 @@ var _ = Describe("A BreakoutSet", func() {
 			c := newClassroom("Ada", "Ben")
 			c.sim.AddFault(simulator.Fault{Op: simulator.OpCreateSession, After: 1, Kind: simulator.FaultStatus, Status: 503})
 			set := c.makeSet("groups", withRooms("red", "blue"), withMode(v1alpha1.ModeManual, "Ada=red", "Ben=blue"))
+			c.quiet()
+			c.turn(time.Second) // how far it is, is written once a second
 			Eventually(func() int32 { return ptr.Deref(refresh(set).Status.ReadyRooms, 0) }).Should(BeEquivalentTo(1))
 			Expect(c.told(c.browsers["Host"])).To(BeEmpty())
 			c.turn(31 * time.Second)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -217,4 +218,62 @@ func (c *classroom) quiet() {
 		time.Sleep(150 * time.Millisecond) //nolint:forbidigo // there is no event for "nothing happens"
 		return len(c.api.all()) == before
 	}).Should(BeTrue())
+}
+
+// onTheSecond turns the clock on to a whole second, since times in objects have no fractions, and returns it.
+func (c *classroom) onTheSecond() time.Time {
+	now := c.clock.Now()
+	c.turn(now.Truncate(time.Second).Add(time.Second).Sub(now))
+	return c.clock.Now()
+}
+
+// lasting gives a set a duration; 0 takes it away.
+func lasting(seconds int32) func(*v1alpha1.BreakoutSet) {
+	return func(set *v1alpha1.BreakoutSet) {
+		set.Spec.DurationSeconds = nil
+		if seconds != 0 {
+			set.Spec.DurationSeconds = &seconds
+		}
+	}
+}
+
+// openingAt gives a set a time to open.
+func openingAt(t time.Time) func(*v1alpha1.BreakoutSet) {
+	return func(set *v1alpha1.BreakoutSet) { set.Spec.OpenAt = &metav1.Time{Time: t} }
+}
+
+// closed wants a set closed.
+func closed(set *v1alpha1.BreakoutSet) { set.Spec.State = v1alpha1.DesiredClosed }
+
+var originFields = regexp.MustCompile(`,"revision":\d+,"breakoutSet":\{[^}]*\}`)
+
+// countdowns are the data of the count-down-timer signals that a browser received, without the operator's own fields.
+func countdowns(browser *simulator.Client) []string {
+	data := []string{}
+	for _, s := range browser.Signals() {
+		if s.Type == "count-down-timer" {
+			data = append(data, originFields.ReplaceAllString(s.Data, ""))
+		}
+	}
+	return data
+}
+
+// countdown is the data of a count-down-timer signal as the sample app sends it.
+func countdown(end time.Time, minutes float64, warning int, manual bool) string {
+	return fmt.Sprintf(`{"endTime":%d,"period":%g,"countDownTimer":%d,"isManualReturn":%t}`, end.UnixMilli(), minutes, warning, manual)
+}
+
+// revisionsOf are the revisions of the signals that a browser received and that carry one.
+func revisionsOf(browser *simulator.Client) []int64 {
+	GinkgoHelper()
+	var revisions []int64
+	for _, s := range browser.Signals() {
+		if !strings.HasPrefix(s.Data, "{") || s.Data == "{}" {
+			continue
+		}
+		var d heardData
+		Expect(json.Unmarshal([]byte(s.Data), &d)).To(Succeed())
+		revisions = append(revisions, d.Revision)
+	}
+	return revisions
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
@@ -397,11 +398,7 @@ var _ = Describe("MeetingRoom", func() {
 				hold(w, room, set.Name, string(set.UID))
 				ada := w.connect(tokenOf(room, "Ada").Token)
 				Expect(admin.Delete(context.Background(), room)).To(Succeed())
-				// A reconcile that is known to be over: another room's, made later and finished, does not prove it; the write of a
-				// finalizer would. What proves it is that the alarm for the end of the wait is set.
-				Eventually(w.clock.HasWaiters).Should(BeTrue())
-				Expect(ada.Connected()).To(BeTrue())
-				refresh(room)
+				Consistently(func() bool { return ada.Connected() && refresh(room) != nil }, 200*time.Millisecond).Should(BeTrue())
 			}
 			room := w.makeReadyRoom("algebra")
 			set := makeSet(w, room)
@@ -438,22 +435,51 @@ var _ = Describe("MeetingRoom", func() {
 			}
 		})
 
-		It("waits for the farewell of a breakout room", func() {
+		It("waits for the farewell of a breakout room, as long as somebody is there to say it", func() {
 			w := newWorld(byHand())
 			w.makeAccount("main", asDefault)
-			room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) {
+			set := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "groups"}}
+			set.Spec.MeetingRoomRef.Name = "algebra"
+			Expect(admin.Create(context.Background(), set)).To(Succeed())
+			child := func(r *v1alpha1.MeetingRoom) {
 				r.Finalizers = []string{v1alpha1.MeetingRoomFinalizer, v1alpha1.FarewellFinalizer}
-			})
+				Expect(controllerutil.SetControllerReference(set, r, NewScheme())).To(Succeed())
+			}
+			red, blue := w.makeRoom("groups-red", child), w.makeRoom("groups-blue", child)
+			people := map[*v1alpha1.MeetingRoom]*simulator.Client{}
+			for _, room := range []*v1alpha1.MeetingRoom{red, blue} {
+				Expect(w.reconcileRoom(room)).To(Succeed())
+				people[room] = w.connect(tokenOf(refresh(room), "Ada").Token)
+				Expect(admin.Delete(context.Background(), room)).To(Succeed())
+				Expect(w.reconcileRoom(room)).To(Succeed())
+				Expect(people[room].Connected()).To(BeTrue())
+			}
+
+			edit(red, func(r *v1alpha1.MeetingRoom) { controllerutil.RemoveFinalizer(r, v1alpha1.FarewellFinalizer) })
+			Expect(w.reconcileRoom(red)).To(Succeed())
+			waitGone(red)
+			Expect(people[red].Connected()).To(BeFalse())
+
+			Expect(admin.Delete(context.Background(), set)).To(Succeed())
+			waitGone(set)
+			Expect(w.reconcileRoom(blue)).To(Succeed())
+			waitGone(blue)
+			Expect(people[blue].Connected()).To(BeFalse())
+		})
+
+		It("is done with when only somebody else's finalizer is left", func() {
+			w := newWorld(byHand())
+			w.makeAccount("main", asDefault)
+			room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Finalizers = []string{"example.com/audit"} })
 			Expect(w.reconcileRoom(room)).To(Succeed())
-			refresh(room)
-			ada := w.connect(tokenOf(room, "Ada").Token)
 			Expect(admin.Delete(context.Background(), room)).To(Succeed())
 			Expect(w.reconcileRoom(room)).To(Succeed())
-			Expect(ada.Connected()).To(BeTrue())
-			edit(room, func(r *v1alpha1.MeetingRoom) { r.Finalizers = []string{v1alpha1.MeetingRoomFinalizer} })
+			Expect(room.Finalizers).To(Equal([]string{"example.com/audit"}))
+			w.api.reset()
+			w.sim.ResetCalls()
 			Expect(w.reconcileRoom(room)).To(Succeed())
-			waitGone(room)
-			Expect(ada.Connected()).To(BeFalse())
+			Expect(w.api.all()).To(BeEmpty())
+			Expect(w.sim.Calls()).To(BeEmpty())
 		})
 
 		It("is tried for a while, and not held up for ever", func() {

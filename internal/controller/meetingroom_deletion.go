@@ -38,7 +38,10 @@ const (
 // reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
 // look again; zero when an event will tell.
 func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
-	if wake, err := r.awaitFarewell(ctx, room); err != nil || !wake.IsZero() || len(room.Finalizers) == 0 {
+	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) && !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
+		return time.Time{}, nil // what still holds it is not ours
+	}
+	if wake, err := r.awaitFarewell(ctx, room); err != nil || !wake.IsZero() {
 		return wake, err
 	}
 	if wake, err := r.awaitSets(ctx, room); err != nil || !wake.IsZero() {
