@@ -40,6 +40,7 @@ type flags struct {
 	accountWorkers    int
 	roomWorkers       int
 	setWorkers        int
+	signalWorkers     int
 	zap               zap.Options
 }
 
@@ -58,6 +59,7 @@ func bindFlags(fs *flag.FlagSet) *flags {
 	fs.IntVar(&f.accountWorkers, "vonage-account-concurrency", 4, "How many VonageAccounts are checked at once.")
 	fs.IntVar(&f.roomWorkers, "meeting-room-concurrency", 64, "How many MeetingRooms are worked on at once; workers mostly wait.")
 	fs.IntVar(&f.setWorkers, "breakout-set-concurrency", 16, "How many BreakoutSets are worked on at once.")
+	fs.IntVar(&f.signalWorkers, "room-signal-concurrency", 8, "How many RoomSignals are worked on at once.")
 	f.zap.BindFlags(fs)
 	return f
 }

@@ -62,6 +62,7 @@ func run(fs *flag.FlagSet, args []string) error {
 		VonageAccountWorkers: f.accountWorkers,
 		MeetingRoomWorkers:   f.roomWorkers,
 		BreakoutSetWorkers:   f.setWorkers,
+		RoomSignalWorkers:    f.signalWorkers,
 	}); err != nil {
 		return err
 	}
