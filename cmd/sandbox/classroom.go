@@ -16,10 +16,12 @@ import (
 // themselves are made at the simulated vendor, with tokens.
 type person struct {
 	name        string
+	meeting     string // the meeting room's object name
 	page        *browser.Client
 	connections []*simulator.Client // oldest first; the page listens to the latest
 	heard       []heard
-	expelled    int      // how often the vendor disconnected them
+	expelled    bool     // the vendor ended the connection, and the page stays where it is: nowhere
+	warned      int      // for how many seconds before the end the page showed a countdown, at most
 	problems    []string // what went wrong in the browser
 }
 
@@ -30,7 +32,7 @@ type heard struct {
 
 func (h heard) name() string { return signalName(h.typ, h.data) }
 
-// classroom is all people with their browsers. It is used by one goroutine.
+// classroom is all people with their browsers, of all meetings. It is used by one goroutine.
 type classroom struct {
 	vendor *simulator.Simulator
 
@@ -40,8 +42,8 @@ type classroom struct {
 	// roomOf is what people call the room with that session.
 	roomOf func(session string) string
 
-	// say prints what somebody does.
-	say func(who, what string)
+	// moved is told that somebody left rooms and entered others.
+	moved func(p *person, from, to []string)
 
 	people []*person
 	tokens map[tokenKey]string
@@ -49,33 +51,66 @@ type classroom struct {
 
 type tokenKey struct{ participant, session string }
 
-// join lets somebody open the page of the main room.
-func (c *classroom) join(name string, page browser.Page, coHost bool, main browser.Room, now time.Time) error {
-	session, token, err := c.token(main.ID, name)
-	if err != nil {
-		return fmt.Errorf("let %s join: %w", name, err)
+// joining is somebody who opens the page of a main room.
+type joining struct {
+	name   string
+	page   browser.Page
+	coHost bool
+	paged  bool // a page that puts the pages of long lists together, which the sample app's own does not
+	main   browser.Room
+	token  string // with which they enter; the one made out to them where it is empty
+}
+
+// join lets somebody open the page of a main room.
+func (c *classroom) join(j joining, now time.Time) error {
+	if j.token == "" {
+		var err error
+		if _, j.token, err = c.token(j.main.ID, j.name); err != nil {
+			return fmt.Errorf("let %s join: %w", j.name, err)
+		}
 	}
-	p := &person{name: name}
-	c.remember(name, session, token)
+	p := &person{name: j.name, meeting: j.main.ID}
+	c.remember(j.name, j.main.SessionID, j.token)
 	p.page = browser.Join(browser.Config{
-		Name: name, Page: page, CoHost: coHost, Main: main,
+		Name: j.name, Page: j.page, CoHost: j.coHost, Paged: j.paged, Main: j.main,
 		Credential: func(room browser.Room) (string, bool) {
-			session, token, err := c.token(room.ID, name)
+			session, token, err := c.token(room.ID, j.name)
 			if err != nil {
 				p.problems = append(p.problems, err.Error())
 				return "", false
 			}
-			c.remember(name, session, token)
+			c.remember(j.name, session, token)
 			return session, true
 		},
 	}, now)
-	connection, err := c.vendor.Connect(token)
+	connection, err := c.vendor.Connect(j.token)
 	if err != nil {
-		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", name, main.ID, err)
+		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", j.name, j.main.ID, err)
 	}
 	p.connections = []*simulator.Client{connection}
 	c.people = append(c.people, p)
 	return nil
+}
+
+// choose has somebody take a room from those that their page offers.
+func (c *classroom) choose(p *person, room string, now time.Time) {
+	p.page.Advance(now)
+	if err := p.page.Choose(room); err != nil {
+		p.problems = append(p.problems, err.Error())
+	}
+	c.follow(p)
+}
+
+// dismiss forgets the people of a meeting, and returns how many of them were still connected.
+func (c *classroom) dismiss(meeting string) int {
+	connected := 0
+	c.people = slices.DeleteFunc(c.people, func(p *person) bool {
+		if p.meeting == meeting && len(c.places(p)) > 0 {
+			connected++
+		}
+		return p.meeting == meeting
+	})
+	return connected
 }
 
 func (c *classroom) remember(name, session, token string) {
@@ -105,17 +140,17 @@ func (c *classroom) receive(session string, signal simulator.SessionSignal, now 
 	return told
 }
 
-// expel notes that the vendor ended a connection, and returns whose it was; empty when it was nobody's.
-func (c *classroom) expel(connectionID string) string {
+// expel notes that the vendor ended a connection, and returns whose it was; nil when it was nobody's.
+func (c *classroom) expel(connectionID string) *person {
 	for _, p := range c.people {
 		i := slices.IndexFunc(p.connections, func(known *simulator.Client) bool { return known.ID() == connectionID })
 		if i >= 0 {
 			p.connections = slices.Delete(p.connections, i, i+1)
-			p.expelled++
-			return p.name
+			p.expelled = true
+			return p
 		}
 	}
-	return ""
+	return nil
 }
 
 // next is when some page will do something by itself; false when none will.
@@ -139,6 +174,12 @@ func (c *classroom) advance(now time.Time) {
 
 // follow makes a person's connections what the page wants them to be: surplus ones go, missing ones come.
 func (c *classroom) follow(p *person) {
+	if p.expelled {
+		return
+	}
+	if seconds, shown := p.page.Countdown(); shown {
+		p.warned = max(p.warned, seconds)
+	}
 	missing := p.page.Connections()
 	var from, to []string
 	p.connections = slices.DeleteFunc(p.connections, func(connection *simulator.Client) bool {
@@ -151,6 +192,9 @@ func (c *classroom) follow(p *person) {
 		return true
 	})
 	for _, session := range missing {
+		if current, token, err := c.token(p.meeting, p.name); err == nil && current == session {
+			c.remember(p.name, session, token) // who goes back to main takes the present token, not the one that they came with
+		}
 		connection, err := c.vendor.Connect(c.tokens[tokenKey{p.name, session}])
 		if err != nil {
 			p.problems = append(p.problems, fmt.Sprintf("could not enter %s: %v", c.roomOf(session), err))
@@ -160,7 +204,7 @@ func (c *classroom) follow(p *person) {
 		to = append(to, c.roomOf(session))
 	}
 	if len(from)+len(to) > 0 {
-		c.say(p.name, fmt.Sprintf("%s → %s", list(from), list(to)))
+		c.moved(p, from, to)
 	}
 }
 
@@ -173,17 +217,4 @@ func (c *classroom) places(p *person) []string {
 		}
 	}
 	return places
-}
-
-// busy is whether somebody's page is about to do something.
-func (c *classroom) busy() bool {
-	return slices.ContainsFunc(c.people, func(p *person) bool { return p.page.Busy() })
-}
-
-// person is the one of that name; nil when they have not joined.
-func (c *classroom) person(name string) *person {
-	if i := slices.IndexFunc(c.people, func(p *person) bool { return p.name == name }); i >= 0 {
-		return c.people[i]
-	}
-	return nil
 }

@@ -26,6 +26,11 @@ type school struct {
 	noToken  map[string]bool // rooms without tokens
 }
 
+// person is the one of that name.
+func (s *school) person(name string) *person {
+	return s.people[slices.IndexFunc(s.people, func(p *person) bool { return p.name == name })]
+}
+
 func newSchool(t *testing.T) *school {
 	v, creds := testVonage(t)
 	s := &school{now: time.Unix(1795370440, 0), sessions: map[string]string{}, noToken: map[string]bool{}}
@@ -51,11 +56,11 @@ func newSchool(t *testing.T) *school {
 			}
 			return "unknown"
 		},
-		say: func(who, what string) { s.said = append(s.said, who+": "+what) },
+		moved: func(p *person, from, to []string) { s.said = append(s.said, p.name+": "+list(from)+" → "+list(to)) },
 	}
 	main := browser.Room{ID: "main", Name: "Algebra", SessionID: s.sessions["main"]}
 	for _, name := range []string{"Ada", "Bo"} {
-		if err := s.join(name, browser.ParticipantPage, false, main, s.now); err != nil {
+		if err := s.join(joining{name: name, main: main}, s.now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,12 +74,13 @@ func (s *school) tell(t *testing.T, room, message string, sent ...string) []stri
 		ID             string   `json:"id"`
 		Name           string   `json:"name"`
 		SessionID      string   `json:"sessionId"`
+		Max            int      `json:"maxParticipants"`
 		Member         []string `json:"member"`
 		MemberAssigned []string `json:"memberAssigned"`
 	}
 	rooms := []listed{
-		{ID: "main", Name: "Algebra", SessionID: s.sessions["main"], Member: []string{}, MemberAssigned: []string{}},
-		{ID: "red", Name: "Red team", SessionID: s.sessions["red"], Member: []string{}, MemberAssigned: append([]string{}, sent...)},
+		{ID: "main", Name: "Algebra", SessionID: s.sessions["main"], Max: 1000, Member: []string{}, MemberAssigned: []string{}},
+		{ID: "red", Name: "Red team", SessionID: s.sessions["red"], Max: 1000, Member: []string{}, MemberAssigned: append([]string{}, sent...)},
 	}
 	data, err := json.Marshal(map[string]any{"message": message, "breakoutRooms": rooms})
 	if err != nil {
@@ -105,8 +111,8 @@ func TestClassroomGoesWhereItIsTold(t *testing.T) {
 	if diff := cmp.Diff([]string{"main"}, s.places(s.person("Ada"))); diff != "" {
 		t.Errorf("before the notice is over Ada is in (-want +got):\n%s", diff)
 	}
-	if !s.busy() {
-		t.Error("nobody is busy while Ada's notice is shown")
+	if !s.person("Ada").page.Busy() {
+		t.Error("Ada is not busy while her notice is shown")
 	}
 	s.pass(time.Second)
 	if diff := cmp.Diff([]string{"red"}, s.places(s.person("Ada"))); diff != "" {
@@ -118,8 +124,8 @@ func TestClassroomGoesWhereItIsTold(t *testing.T) {
 	if diff := cmp.Diff([]string{"Ada: main → red"}, s.said); diff != "" {
 		t.Errorf("said (-want +got):\n%s", diff)
 	}
-	if s.busy() {
-		t.Error("somebody is busy when all is done")
+	if _, any := s.next(); any {
+		t.Error("somebody is about to do something when all is done")
 	}
 
 	if diff := cmp.Diff([]string{"Ada"}, s.tell(t, "red", "allRoomRemoved")); diff != "" {
@@ -173,24 +179,87 @@ func TestClassroomNotesAMissingToken(t *testing.T) {
 func TestClassroomNotesWhoIsDisconnected(t *testing.T) {
 	s := newSchool(t)
 	ada := s.person("Ada")
-	if got := s.expel(ada.connections[0].ID()); got != "Ada" {
-		t.Errorf("%q was disconnected, want Ada", got)
+	if got := s.expel(ada.connections[0].ID()); got != ada {
+		t.Errorf("%v was disconnected, want Ada", got)
 	}
-	if ada.expelled != 1 || len(s.places(ada)) != 0 {
-		t.Errorf("disconnected %d times and in %v, want once and nowhere", ada.expelled, s.places(ada))
+	if len(s.places(ada)) != 0 {
+		t.Errorf("Ada is in %v, want nowhere", s.places(ada))
 	}
-	if got := s.expel("of a stranger"); got != "" {
-		t.Errorf("%q was disconnected, want nobody", got)
+	s.pass(time.Minute)
+	if len(s.places(ada)) != 0 {
+		t.Errorf("Ada is in %v again", s.places(ada))
+	}
+	if got := s.expel("of a stranger"); got != nil {
+		t.Errorf("%s was disconnected, want nobody", got.name)
 	}
 }
 
 func TestClassroomNobodyJoinsWithoutAToken(t *testing.T) {
 	s := newSchool(t)
 	s.noToken["main"] = true
-	if err := s.join("Cy", browser.ParticipantPage, false, browser.Room{ID: "main"}, s.now); err == nil {
+	if err := s.join(joining{name: "Cy", main: browser.Room{ID: "main"}}, s.now); err == nil {
 		t.Error("no error")
 	}
 	if slices.ContainsFunc(s.people, func(p *person) bool { return p.name == "Cy" }) {
 		t.Error("Cy is there all the same")
+	}
+}
+
+func TestClassroomLateComer(t *testing.T) {
+	s := newSchool(t)
+	_, unnamed, err := s.token("main", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := browser.Room{ID: "main", Name: "Algebra", SessionID: s.sessions["main"]}
+	if err := s.join(joining{name: "Cy", main: main, token: unnamed}, s.now); err != nil {
+		t.Fatal(err)
+	}
+	cy := s.person("Cy")
+	if got := cy.connections[0].Data(); got != "" {
+		t.Errorf("Cy joined as %q, want nobody", got)
+	}
+	s.tell(t, "main", "participantMoved", "Cy")
+	s.pass(5 * time.Second)
+	s.tell(t, "red", "allRoomRemoved")
+	s.pass(5 * time.Second)
+	if diff := cmp.Diff([]string{"main"}, s.places(cy)); diff != "" {
+		t.Errorf("Cy is in (-want +got):\n%s", diff)
+	}
+	if got := cy.connections[0].Data(); got != "Cy" {
+		t.Errorf("Cy came back as %q, want Cy", got)
+	}
+}
+
+func TestClassroomChoosing(t *testing.T) {
+	s := newSchool(t)
+	ada := s.person("Ada")
+	s.choose(ada, "Red team", s.now)
+	if diff := cmp.Diff([]string{"main"}, s.places(ada)); diff != "" {
+		t.Errorf("when not asked Ada goes to (-want +got):\n%s", diff)
+	}
+	if len(ada.problems) != 1 {
+		t.Errorf("problems %q, want one", ada.problems)
+	}
+	s.tell(t, "main", "roomCreated (chooseroom)")
+	s.choose(ada, "Red team", s.now)
+	if diff := cmp.Diff([]string{"red"}, s.places(ada)); diff != "" {
+		t.Errorf("Ada is in (-want +got):\n%s", diff)
+	}
+}
+
+func TestClassroomDismiss(t *testing.T) {
+	s := newSchool(t)
+	if got := s.dismiss("elsewhere"); got != 0 || len(s.people) != 2 {
+		t.Errorf("dismissed %d of another meeting, %d are left, want 0 and 2", got, len(s.people))
+	}
+	s.expel(s.person("Ada").connections[0].ID())
+	s.vendor.Client(s.person("Bo").connections[0].ID()).Drop()
+	if got := s.dismiss("main"); got != 0 || len(s.people) != 0 {
+		t.Errorf("%d were connected, %d are left, want 0 and 0", got, len(s.people))
+	}
+	s = newSchool(t)
+	if got := s.dismiss("main"); got != 2 {
+		t.Errorf("%d were connected, want 2", got)
 	}
 }

@@ -4,10 +4,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,23 +25,29 @@ const (
 	quietTime = time.Second
 )
 
-// scene is an edit of the YAML, and what must come of it.
+// scene is what people do with the YAML of a meeting, and what must come of it.
 type scene struct {
 	// title says what happens.
 	title string
 
-	// edit does what a person would do with kubectl.
-	edit edit
+	// meeting and set name the MeetingRoom and the BreakoutSet that it is about; the class and its groups where they are empty.
+	meeting, set string
 
-	// settled is whether the edit has been carried out, which is what the words say.
-	settled     func(*stage) bool
-	settledWhat string
-
-	// then is what people do in it, after that; it may be nil.
-	then func(context.Context, *stage) error
+	// acts are played one after the other.
+	acts []act
 
 	// expect checks what came of it.
 	expect func(*stage, *checks)
+}
+
+// act is one step of a scene.
+type act struct {
+	// do does what a person would do with kubectl, or in a browser; nil when there is only something to wait for.
+	do edit
+
+	// until is whether that has been carried out, which is what the words say; nil when that need not be waited for.
+	until func(*stage) bool
+	what  string
 }
 
 // demo plays all scenes and fails with the first that does not go as expected.
@@ -90,22 +98,22 @@ func playAll(ctx context.Context, e *environment, root string, t *timeline) erro
 // play plays one scene and returns how many expectations held.
 func (s *stage) play(ctx context.Context, number int, sc scene) (held int, err error) {
 	s.timeline.heading(fmt.Sprintf("%d. %s", number, sc.title))
-	s.remember()
-	if err := sc.edit(ctx, s); err != nil {
-		return 0, err
-	}
-	err = s.until(ctx, sceneTimeout, sc.settledWhat, func() bool { return sc.settled(s) })
-	if err == nil && sc.then != nil {
-		err = sc.then(ctx, s)
-	}
-	if err == nil {
-		err = s.until(ctx, sceneTimeout, "nothing more happened", func() bool { return !s.class.busy() && time.Since(s.lastNews) > quietTime })
-	}
-	if err != nil && ctx.Err() != nil {
-		return 0, err
-	}
+	s.enter(cmp.Or(sc.meeting, className), cmp.Or(sc.set, setName))
 	c := &checks{}
-	c.that(err == nil, sc.settledWhat, "%v", err)
+	for _, a := range sc.acts {
+		if err := s.perform(ctx, a, c); err != nil {
+			return 0, err
+		}
+	}
+	quiet := func() bool { return !s.busy() && time.Since(s.lastNews[s.meeting]) > quietTime }
+	if c.failed() == 0 {
+		err := s.until(ctx, sceneTimeout, "nothing more happened", quiet)
+		if err != nil && ctx.Err() != nil {
+			return 0, err
+		}
+		c.that(err == nil, "then nothing more happened", "%v", err)
+	}
+	s.bulletin.flush()
 	sc.expect(s, c)
 	s.expectNoProblems(c)
 	fmt.Fprintln(s.timeline.out)
@@ -113,18 +121,40 @@ func (s *stage) play(ctx context.Context, number int, sc scene) (held int, err e
 	if c.failed() > 0 {
 		return 0, fmt.Errorf("%d of %d expectations did not hold, see ✗%s", c.failed(), len(c.list), s.hints())
 	}
+	s.remember()
 	return len(c.list), nil
+}
+
+// perform plays one act, unless one before failed. What fails in the story is a check; only what ends the story is an error.
+func (s *stage) perform(ctx context.Context, a act, c *checks) error {
+	if c.failed() > 0 {
+		return nil
+	}
+	if a.do != nil {
+		if err := a.do(ctx, s); err != nil {
+			return err
+		}
+	}
+	if a.until == nil {
+		return nil
+	}
+	err := s.until(ctx, sceneTimeout, a.what, func() bool { return a.until(s) })
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	c.that(err == nil, a.what, "%v", err)
+	return nil
 }
 
 // expectNoProblems are the expectations of every scene.
 func (s *stage) expectNoProblems(c *checks) {
 	var problems []string
 	for _, p := range s.class.people {
-		for _, problem := range append(p.problems, p.page.Errors()...) {
+		for _, problem := range slices.Concat(p.problems, p.page.Errors(), p.page.Refusals()) {
 			problems = append(problems, p.name+": "+problem)
 		}
 	}
-	for _, call := range s.vonage.CallsSince(s.before.calls) {
+	for _, call := range s.vonage.CallsSince(s.mark().calls) {
 		if call.Status >= http.StatusBadRequest && call.Status != http.StatusNotFound {
 			problems = append(problems, fmt.Sprintf("Vonage refused %s: %d %s", call.Op, call.Status, call.Reason))
 		}

@@ -4,6 +4,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +41,11 @@ func TestDescribe(t *testing.T) {
 			typ:  "count-down-timer",
 			data: `{"endTime":1795370440000,"period":1,"isManualReturn":true}`,
 			want: "count-down-timer: ends at " + clock(1795370440) + ", nobody goes back by themselves",
+		},
+		"a countdown that drops one": {
+			typ:  "count-down-timer",
+			data: `{"endTime":1795370440000,"period":0,"isManualReturn":true}`,
+			want: "count-down-timer: ends at " + clock(1795370440) + " and does nothing then",
 		},
 		"no countdown": {typ: "count-down-timer", data: `{}`, want: "count-down-timer: none"},
 		"roles": {
@@ -74,6 +82,66 @@ func TestNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := names(tt.of, tt.all); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTimerName(t *testing.T) {
+	opened := time.UnixMilli(1795370440000)
+	tests := map[string]struct{ data, want string }{
+		"one that goes back":           {`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":false}`, "count-down-timer (1m0s, shown for the last 8 s)"},
+		"one that only tells":          {`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":true}`, "count-down-timer (1m0s, shown for the last 8 s, manual return)"},
+		"an odd number of seconds":     {`{"endTime":1795370497000,"period":0.95,"countDownTimer":8}`, "count-down-timer (57s, shown for the last 8 s)"},
+		"a length that is not its own": {`{"endTime":1795370500000,"period":2,"countDownTimer":8}`, "count-down-timer (ends after 1m0s, says 2 minutes)"},
+		"one that drops another":       {`{"endTime":1795370500000,"period":0,"countDownTimer":0,"isManualReturn":true}`, "count-down-timer (ends and does nothing)"},
+		"none":                         {`{}`, "count-down-timer (none)"},
+		"no JSON":                      {`{`, "count-down-timer (not readable)"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := timerName(tt.data, opened); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestJoinPages(t *testing.T) {
+	page := func(message string, index, count int, rooms ...string) roomList {
+		var l roomList
+		text := fmt.Sprintf(`{"message":%q,"revision":7,"page":{"index":%d,"count":%d},"breakoutRooms":[%s]}`, message, index, count, strings.Join(rooms, ","))
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	const main, red, redToo, blue = `{"id":"m","name":"Algebra","member":["Jo"]}`, `{"id":"r","name":"Red","memberAssigned":["Ada"]}`,
+		`{"id":"r","name":"Red","memberAssigned":["Bo"]}`, `{"id":"b","name":"Blue","member":["Cy"]}`
+	tests := map[string]struct {
+		pages []roomList
+		want  string // rooms with members and assigned; empty for an error
+	}{
+		"in order":                  {[]roomList{page("x", 1, 2, main, red), page("x", 2, 2, main, redToo, blue)}, "Algebra [Jo Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
+		"the other way round":       {[]roomList{page("x", 2, 2, redToo, blue), page("x", 1, 2, main, red)}, "Algebra [Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
+		"one is missing":            {[]roomList{page("x", 1, 2, main, red)}, ""},
+		"one comes twice":           {[]roomList{page("x", 1, 2, main, red), page("x", 1, 2, main, red)}, ""},
+		"one is of another message": {[]roomList{page("x", 1, 2, main, red), page("y", 2, 2, main, blue)}, ""},
+		"none":                      {nil, ""},
+		"a list without pages":      {[]roomList{{Message: "x"}}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			whole, err := joinPages(tt.pages)
+			var got []string
+			for _, r := range whole.BreakoutRooms {
+				got = append(got, fmt.Sprintf("%s %v %v", r.Name, r.Member, r.MemberAssigned))
+			}
+			if (err != nil) != (tt.want == "") {
+				t.Fatalf("error %v, want one: %t", err, tt.want == "")
+			}
+			if text := strings.Join(got, "; "); err == nil && text != tt.want {
+				t.Errorf("got  %q\nwant %q", text, tt.want)
 			}
 		})
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,8 +23,31 @@ import (
 // samplesDir holds the YAML that the demo begins with.
 const samplesDir = "config/samples"
 
-// edit does what a person would do with kubectl, and prints that.
+// edit does what a person would do with kubectl, and prints that; or in a browser.
 type edit func(context.Context, *stage) error
+
+// each does one edit after the other, without waiting in between.
+func each(edits ...edit) edit {
+	return func(ctx context.Context, s *stage) error {
+		for _, e := range edits {
+			if err := e(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// byState is an edit that depends on how things are then.
+func byState(of func(*stage) (edit, error)) edit {
+	return func(ctx context.Context, s *stage) error {
+		e, err := of(s)
+		if err != nil {
+			return err
+		}
+		return e(ctx, s)
+	}
+}
 
 // applySamples applies the objects of one kind from config/samples, as they are there.
 func applySamples(kind string) edit {
@@ -36,30 +61,146 @@ func applySamples(kind string) edit {
 			return fmt.Errorf("there is no %s in %s", kind, samplesDir)
 		}
 		for _, o := range objects {
-			s.timeline.at(s.lastNews, "kubectl", "apply %s %s of %s", kind, o.GetName(), samplesDir)
+			s.kubectl("apply %s %s of %s", kind, o.GetName(), samplesDir)
 		}
 		return sandbox.ApplyObjects(ctx, s.controlPlane.Config(), objects)
 	}
 }
 
-// patchSet changes the set of the class as kubectl patch --type=merge does with the same YAML. Lists are replaced as a whole.
-func patchSet(change string) edit {
-	return patch(&v1alpha1.BreakoutSet{}, "breakoutset", setName, change)
-}
-
-func patch(object client.Object, kind, name, change string) edit {
+// createSample creates the objects of a file below config/samples.
+func createSample(file string) edit {
 	return func(ctx context.Context, s *stage) error {
-		body, err := yaml.YAMLToJSON([]byte(change))
+		objects, err := sandbox.ReadManifests(ctx, filepath.Join(s.root, samplesDir, file))
 		if err != nil {
-			return fmt.Errorf("read the scene's YAML: %w", err)
+			return err
 		}
-		s.timeline.at(s.lastNews, "kubectl", "patch %s %s --type=merge", kind, name)
-		s.timeline.quote(change)
-		object.SetNamespace(roomsNamespace)
-		object.SetName(name)
-		if err := s.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, body)); err != nil {
-			return fmt.Errorf("patch %s %s: %w", kind, name, err)
+		s.kubectl("create -f %s/%s", samplesDir, file)
+		for _, o := range objects {
+			o.SetNamespace(roomsNamespace)
+			if err := s.client.Create(ctx, o); err != nil {
+				return fmt.Errorf("create %s of %s: %w", o.GetKind(), file, err)
+			}
 		}
 		return nil
 	}
 }
+
+// create creates an object of YAML that is printed.
+func create(text string) edit {
+	return func(ctx context.Context, s *stage) error {
+		o, err := decode(text)
+		if err != nil {
+			return err
+		}
+		s.kubectl("create -f -")
+		s.timeline.quote(text)
+		if err := s.client.Create(ctx, o); err != nil {
+			return fmt.Errorf("create %s: %w", o.GetKind(), err)
+		}
+		return nil
+	}
+}
+
+// apply applies an object of YAML. What is too long to be printed has a summary instead.
+func apply(text, summary string) edit {
+	return func(ctx context.Context, s *stage) error {
+		o, err := decode(text)
+		if err != nil {
+			return err
+		}
+		if summary != "" {
+			s.kubectl("apply %s %s: %s", o.GetKind(), o.GetName(), summary)
+		} else {
+			s.kubectl("apply -f -")
+			s.timeline.quote(text)
+		}
+		return sandbox.ApplyObjects(ctx, s.controlPlane.Config(), []*unstructured.Unstructured{o})
+	}
+}
+
+func decode(text string) (*unstructured.Unstructured, error) {
+	o := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
+		return nil, fmt.Errorf("read the scene's YAML: %w", err)
+	}
+	o.SetNamespace(roomsNamespace)
+	return o, nil
+}
+
+// patchSet changes the set of the scene as kubectl patch --type=merge does with the same YAML. Lists are replaced as a whole.
+func patchSet(change string) edit {
+	return func(ctx context.Context, s *stage) error {
+		return s.patch(ctx, &v1alpha1.BreakoutSet{}, "breakoutset", s.set, "merge", change)
+	}
+}
+
+// patchRoom changes the meeting room of the scene as kubectl patch --type=json does with the same YAML.
+func patchRoom(operations string) edit {
+	return func(ctx context.Context, s *stage) error {
+		return s.patch(ctx, &v1alpha1.MeetingRoom{}, "meetingroom", s.meeting, "json", operations)
+	}
+}
+
+func (s *stage) patch(ctx context.Context, object client.Object, kind, name, patchType, change string) error {
+	s.kubectl("patch %s %s --type=%s", kind, name, patchType)
+	s.timeline.quote(change)
+	body, err := yaml.YAMLToJSON([]byte(change))
+	if err != nil {
+		return fmt.Errorf("read the scene's YAML: %w", err)
+	}
+	object.SetNamespace(roomsNamespace)
+	object.SetName(name)
+	as := types.MergePatchType
+	if patchType == "json" {
+		as = types.JSONPatchType
+	}
+	if err := s.client.Patch(ctx, object, client.RawPatch(as, body)); err != nil {
+		return fmt.Errorf("patch %s %s: %w", kind, name, err)
+	}
+	return nil
+}
+
+// annotateSet gives an annotation of the scene's set a value, as kubectl annotate does.
+func annotateSet(key, value string) edit {
+	return func(ctx context.Context, s *stage) error {
+		s.kubectl("annotate breakoutset %s --overwrite %s=%s", s.set, key, value)
+		body := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, value)
+		set := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}}
+		if err := s.client.Patch(ctx, set, client.RawPatch(types.MergePatchType, body)); err != nil {
+			return fmt.Errorf("annotate breakoutset %s: %w", s.set, err)
+		}
+		return nil
+	}
+}
+
+// scaleSet asks for a number of rooms through the scale subresource, as kubectl scale does.
+func scaleSet(replicas int32) edit {
+	return func(ctx context.Context, s *stage) error {
+		s.kubectl("scale breakoutset %s --replicas=%d", s.set, replicas)
+		meta := metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}
+		scale := &autoscalingv1.Scale{ObjectMeta: meta, Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
+		if err := s.client.SubResource("scale").Update(ctx, &v1alpha1.BreakoutSet{ObjectMeta: meta}, client.WithSubResourceBody(scale)); err != nil {
+			return fmt.Errorf("scale breakoutset %s: %w", s.set, err)
+		}
+		return nil
+	}
+}
+
+// deleteMeeting deletes the meeting room of the scene and its set.
+func deleteMeeting() edit {
+	return func(ctx context.Context, s *stage) error {
+		s.kubectl("delete breakoutset/%s meetingroom/%s", s.set, s.meeting)
+		for _, o := range []client.Object{
+			&v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}},
+			&v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.meeting}},
+		} {
+			if err := s.client.Delete(ctx, o); err != nil {
+				return fmt.Errorf("delete %s: %w", o.GetName(), err)
+			}
+		}
+		return nil
+	}
+}
+
+// join lets everybody on the roster open the page.
+func join(_ context.Context, s *stage) error { return s.joinAll() }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,8 +12,14 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 )
+
+// maxSignalBytes is the most data that one signal may have.
+const maxSignalBytes = 8000
 
 // telling is what signals somebody is to receive in a scene, in order.
 type telling func(name string) []string
@@ -24,11 +31,16 @@ func nothing(string) []string { return nil }
 
 // expectHeard expects that everybody received exactly these signals in this scene, in this order.
 func (s *stage) expectHeard(c *checks, what string, want telling) {
+	opened := cmp.Or(s.breakoutSet().Status.OpenedAt, &metav1.Time{}).Time
 	var problems []string
-	for _, p := range s.class.people {
+	for _, p := range s.people() {
 		var got []string
 		for _, h := range s.heardBy(p) {
-			got = append(got, h.name())
+			if h.typ == typeCountDownTimer {
+				got = append(got, timerName(h.data, opened))
+			} else {
+				got = append(got, h.name())
+			}
 		}
 		if !slices.Equal(got, want(p.name)) {
 			problems = append(problems, fmt.Sprintf("%s received [%s], not [%s]", p.name, strings.Join(got, "; "), strings.Join(want(p.name), "; ")))
@@ -37,8 +49,8 @@ func (s *stage) expectHeard(c *checks, what string, want telling) {
 	c.none(what, problems)
 }
 
-// expectWrites expects each MeetingRoom that is new in this scene to have cost the operator exactly these writes, apart from those that are
-// about breakout rooms as a whole: a main room's lock.
+// expectWrites expects each of the meeting's rooms that is new in this scene to have cost the operator exactly these writes, apart from those
+// that are about breakout rooms as a whole: a main room's lock.
 func (s *stage) expectWrites(c *checks, what string, want ...string) {
 	sum, err := readAudit(s.dir)
 	if err != nil {
@@ -47,7 +59,7 @@ func (s *stage) expectWrites(c *checks, what string, want ...string) {
 	}
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(s.rooms)) {
-		if s.before.rooms[name] {
+		if s.mark().rooms[name] || meetingOf(s.rooms[name]) != s.meeting {
 			continue
 		}
 		if got := sum.writesTo("meetingrooms", name); !slices.Equal(got, want) {
@@ -57,18 +69,31 @@ func (s *stage) expectWrites(c *checks, what string, want ...string) {
 	c.none(what, problems)
 }
 
+// lists are the room lists that somebody received in this scene, in order.
+func (s *stage) lists(p *person) []roomList {
+	var lists []roomList
+	for _, h := range s.heardBy(p) {
+		var list roomList
+		if h.typ == typeBreakoutRoom && json.Unmarshal([]byte(h.data), &list) == nil {
+			lists = append(lists, list)
+		}
+	}
+	return lists
+}
+
 // expectSent expects that what these people heard in this scene sent them once, to where the set's status has them, and that what all others
-// heard sent them nowhere.
+// heard sent them nowhere; and that their token for that room was in its status before the set planned to send them.
 func (s *stage) expectSent(c *checks, what string, people []string) {
-	var problems []string
-	for _, p := range s.class.people {
+	var problems, early []string
+	for _, p := range s.people() {
 		var got, want []string
-		for _, h := range s.heardBy(p) {
-			var list roomList
-			if h.typ != typeBreakoutRoom || json.Unmarshal([]byte(h.data), &list) != nil {
-				continue
+		for _, list := range s.lists(p) {
+			for _, r := range list.sends(p.name) {
+				got = append(got, r.Name)
+				if r.ID != s.meeting && !s.history.published(r.ID, p.name, plan{s.breakoutSet().UID, list.Revision}) {
+					early = append(early, fmt.Sprintf("%s was sent to %s before their token was in the status of MeetingRoom %s", p.name, r.Name, r.ID))
+				}
 			}
-			got = append(got, list.sends(p.name)...)
 		}
 		if slices.Contains(people, p.name) {
 			want = []string{s.displayName(s.plannedPlace(p.name))}
@@ -78,22 +103,68 @@ func (s *stage) expectSent(c *checks, what string, people []string) {
 		}
 	}
 	c.none(what, problems)
+	c.none("a token for that room was in its status before the set even planned to tell", early)
+}
+
+// expectPages expects that everybody heard one message in this scene, in several pages within the limit, which together are the set's status: its
+// rooms, each of which the message sends its people to.
+func (s *stage) expectPages(c *checks, message string) {
+	var problems []string
+	pages := 0
+	for _, p := range s.people() {
+		for _, h := range s.heardBy(p) {
+			if len(h.data) > maxSignalBytes {
+				problems = append(problems, fmt.Sprintf("%s received a signal of %d bytes", p.name, len(h.data)))
+			}
+		}
+		lists := s.lists(p)
+		whole, err := joinPages(lists)
+		if err == nil {
+			err = s.isView(whole, message)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("%s: %v", p.name, err))
+		}
+		pages = len(lists)
+	}
+	if pages < 2 {
+		problems = append(problems, fmt.Sprintf("the list came in %d pages", pages))
+	}
+	c.none(fmt.Sprintf("everybody was told exactly one message, %s, in %d pages of at most %d bytes, which together are the set's status", message, pages, maxSignalBytes), problems)
+}
+
+// isView says how a list that sends people to rooms differs from the set's status.
+func (s *stage) isView(list roomList, message string) error {
+	rooms := s.breakoutSet().Status.Rooms
+	if list.Message != message || len(list.BreakoutRooms) != len(rooms)+1 {
+		return fmt.Errorf("the message is %q, with %d rooms", list.Message, len(list.BreakoutRooms))
+	}
+	for i, want := range rooms {
+		var people []string
+		for _, p := range want.Participants {
+			people = append(people, string(p))
+		}
+		if got := list.BreakoutRooms[i+1]; got.Name != want.DisplayName || !slices.Equal(got.MemberAssigned, people) || len(got.Member) > 0 {
+			return fmt.Errorf("room %d is %s, to which it sends [%s], not %s and [%s]", i+1, got.Name, strings.Join(got.MemberAssigned, ", "), want.DisplayName, strings.Join(people, ", "))
+		}
+	}
+	return nil
 }
 
 // displayName is what browsers call a room of the set.
 func (s *stage) displayName(room string) string {
-	for _, r := range s.sets[setName].Status.Rooms {
+	for _, r := range s.breakoutSet().Status.Rooms {
 		if string(r.Name) == room {
 			return r.DisplayName
 		}
 	}
-	return s.sets[setName].Status.MainDisplayName
+	return s.breakoutSet().Status.MainDisplayName
 }
 
 // expectPlaces expects everybody to be connected once, to that room.
 func (s *stage) expectPlaces(c *checks, what string, where func(name string) string) {
 	var problems []string
-	for _, p := range s.class.people {
+	for _, p := range s.people() {
 		if got := s.class.places(p); !slices.Equal(got, []string{where(p.name)}) {
 			problems = append(problems, fmt.Sprintf("%s is in %s, not in %s", p.name, list(got), where(p.name)))
 		}
@@ -101,34 +172,169 @@ func (s *stage) expectPlaces(c *checks, what string, where func(name string) str
 	c.none(what, problems)
 }
 
-// expectChanges expects some people to have changed rooms so often in this scene, and all others not at all.
-func (s *stage) expectChanges(c *checks, what string, people []string, times int) {
+// expectChanges expects some people to have changed rooms once in this scene, and all others not at all.
+func (s *stage) expectChanges(c *checks, what string, people []string) {
 	var problems []string
-	for _, p := range s.class.people {
+	for _, p := range s.people() {
 		want := 0
 		if slices.Contains(people, p.name) {
-			want = times
+			want = 1
 		}
 		if got := s.changesOf(p); got != want {
-			problems = append(problems, fmt.Sprintf("%s changed %d times", p.name, got))
+			problems = append(problems, fmt.Sprintf("%s changed %d times, not %d", p.name, got, want))
 		}
 	}
 	c.none(what, problems)
 }
 
-// expectSignalCalls expects exactly one signal sent to each of these rooms in this scene, and that Vonage accepted it.
-func (s *stage) expectSignalCalls(c *checks, rooms ...string) {
-	var problems, got []string
-	for _, call := range s.calls(simulator.OpSignal) {
-		got = append(got, s.roomOf(call.SessionID))
-		if call.Status != http.StatusNoContent {
-			problems = append(problems, fmt.Sprintf("the one to %s was answered with %d %s", s.roomOf(call.SessionID), call.Status, call.Reason))
+// expectKnown expects every page to know its room by its present name, and all rooms as the set's status has them.
+func (s *stage) expectKnown(c *checks, what string) {
+	var problems, want []string
+	for _, r := range s.breakoutSet().Status.Rooms {
+		want = append(want, knownRoom(r.DisplayName, int(r.MaxParticipants)))
+	}
+	for _, p := range s.people() {
+		name := ""
+		if at := s.plannedPlace(p.name); at != mainName(s.meeting) {
+			name = s.displayName(at)
+		}
+		if p.page.Room() != name {
+			problems = append(problems, fmt.Sprintf("%s's page shows room %q, not %q", p.name, p.page.Room(), name))
+		}
+		var got []string
+		for _, r := range p.page.Rooms() {
+			if r.ID != s.meeting && r.MaxParticipants != nil {
+				got = append(got, knownRoom(r.Name, *r.MaxParticipants%unlimitedRoom))
+			}
+		}
+		if !slices.Equal(got, want) {
+			problems = append(problems, fmt.Sprintf("%s's page lists [%s], not [%s]", p.name, strings.Join(got, ", "), strings.Join(want, ", ")))
 		}
 	}
-	slices.Sort(got)
-	slices.Sort(rooms)
-	if !slices.Equal(got, rooms) {
-		problems = append(problems, fmt.Sprintf("it sent signals to [%s]", strings.Join(got, ", ")))
-	}
-	c.none(fmt.Sprintf("the operator sent exactly one signal each to %s, and Vonage accepted it", strings.Join(rooms, ", ")), problems)
+	c.none(what, problems)
 }
+
+// unlimitedRoom is how many people browsers are told that a room without a limit takes.
+const unlimitedRoom = 1000
+
+func knownRoom(name string, most int) string {
+	if most == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s for %d", name, most)
+}
+
+// expectSignals expects exactly these signals to the session of each room in this scene, in this order, and that Vonage accepted each or had
+// nobody to give it to.
+func (s *stage) expectSignals(c *checks, what string, want map[string][]string) {
+	got := map[string][]string{}
+	var problems []string
+	for _, call := range s.calls(simulator.OpSignal) {
+		room := s.roomOf(call.SessionID)
+		got[room] = append(got[room], signalName(call.SignalType, call.SignalData))
+		if call.Status != http.StatusNoContent && call.Status != http.StatusNotFound {
+			problems = append(problems, fmt.Sprintf("one to %s was answered with %d %s", room, call.Status, call.Reason))
+		}
+	}
+	c.none(what, append(problems, difference(got, want)...))
+}
+
+// difference is where rooms were sent other signals than they should have been.
+func difference(got, want map[string][]string) []string {
+	var problems []string
+	for _, room := range slices.Sorted(maps.Keys(merged(got, want))) {
+		if !slices.Equal(got[room], want[room]) {
+			problems = append(problems, fmt.Sprintf("%s was sent [%s], not [%s]", room, strings.Join(got[room], "; "), strings.Join(want[room], "; ")))
+		}
+	}
+	return problems
+}
+
+// toEach is the same signals to several rooms.
+func toEach(rooms []string, signals ...string) map[string][]string {
+	to := map[string][]string{}
+	for _, r := range rooms {
+		to[r] = signals
+	}
+	return to
+}
+
+// merged is all entries of two maps, those of the second where both have one.
+func merged[V any](a, b map[string]V) map[string]V {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// expectNobodyDisconnected expects that the operator had to disconnect nobody, and that nobody is left in a session of a breakout room that is gone.
+func (s *stage) expectNobodyDisconnected(c *checks) {
+	n := len(s.calls(simulator.OpForceDisconnect))
+	c.that(n == 0, "nobody had to be disconnected", "%d were", n)
+	exist := map[string]bool{}
+	for _, r := range s.rooms {
+		exist[r.Status.SessionID] = true
+	}
+	var left []string
+	for session, at := range s.sessions {
+		if n := len(s.vonage.Connections(session)); at.meeting == s.meeting && !exist[session] && n > 0 {
+			left = append(left, fmt.Sprintf("%d in %s", n, at.room))
+		}
+	}
+	c.none("nobody is left in a session whose room is gone", left)
+}
+
+// plannedPlace is where somebody should be by the set's status.
+func (s *stage) plannedPlace(name string) string {
+	for _, r := range s.breakoutSet().Status.Rooms {
+		if slices.Contains(r.Participants, v1alpha1.ParticipantName(name)) {
+			return string(r.Name)
+		}
+	}
+	return mainName(s.meeting)
+}
+
+// inMain is that everybody is in the meeting room itself.
+func (s *stage) inMain(string) string { return mainName(s.meeting) }
+
+// allAt is whether everybody is connected once, to where they should be, and stays.
+func (s *stage) allAt(where func(name string) string) bool {
+	return !s.busy() && !slices.ContainsFunc(s.people(), func(p *person) bool {
+		return !slices.Equal(s.class.places(p), []string{where(p.name)})
+	})
+}
+
+// wereIn are those who were in a room when the scene began.
+func (s *stage) wereIn(room string) []string {
+	var names []string
+	for _, p := range s.people() {
+		if slices.Equal(s.mark().places[p.name], []string{room}) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// wereOut are those who were in a breakout room when the scene began.
+func (s *stage) wereOut() []string {
+	var names []string
+	for _, p := range s.people() {
+		if at := s.mark().places[p.name]; len(at) > 0 && at[0] != mainName(s.meeting) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// withRole are the participants of the meeting room who have a role.
+func (s *stage) withRole(role v1alpha1.ParticipantRole) []string {
+	var names []string
+	for _, p := range s.room().Spec.Participants {
+		if cmp.Or(p.Role, v1alpha1.RoleParticipant) == role {
+			names = append(names, string(p.Name))
+		}
+	}
+	return names
+}
+
+// students are those whom a set may assign by itself.
+func (s *stage) students() []string { return s.withRole(v1alpha1.RoleParticipant) }

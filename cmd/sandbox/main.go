@@ -5,7 +5,8 @@
 // the Vonage Video API, and the operator as a process of its own, with no more rights than its ServiceAccount has in a cluster.
 //
 //	sandbox up      stays up, to be used with kubectl, until it is interrupted
-//	sandbox demo    takes a class to breakout rooms and back, and fails if anybody was told or taken anywhere else
+//	sandbox demo    takes a class to breakout rooms and back, edits them meanwhile in every way, and fails if anybody was told anything
+//	                else or taken anywhere else
 //
 // Both leave nothing behind.
 package main
@@ -19,6 +20,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
 const usage = `Runs the operator on this machine, with a Kubernetes control plane and a simulated Vonage Video API.
@@ -91,6 +95,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	ctrllog.SetLogger(zap.New(zap.WriteTo(io.Discard))) // the libraries' logs; what goes wrong here comes back as an error
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil

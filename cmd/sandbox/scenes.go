@@ -4,9 +4,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,97 +13,120 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-// The objects of config/samples that the scenes are about.
+// The objects of config/samples that most scenes are about.
 const (
 	className = "algebra-101"
 	setName   = "groups"
 )
 
-// scenes are what the demo plays, in order: each goes on where the one before ended.
+// What signals are called in expectations.
+const (
+	created        = "roomCreated (automatic)"
+	offered        = "roomCreated (chooseroom)"
+	roomAdded      = "roomAdded"
+	roomEdited     = "roomEdited"
+	roomRemoved    = "roomRemoved"
+	allRoomRemoved = "allRoomRemoved"
+	moved          = "participantMoved"
+)
+
+// scenes are what the demo plays, in order: each goes on where the one before ended. The year's scenes play in another meeting while the
+// class's time runs out.
 func scenes() []scene {
-	return []scene{meeting(), opening(), closing()}
+	return []scene{
+		classMeets(), roomsOpen(), roomsEdited(), peopleMoved(), peopleCome(), signalsSent(), clockEdited(), timeRuns(), yearOpens(), yearCloses(),
+		timeIsUp(), roomsChosen(), roomsClose(),
+	}
 }
 
-// meeting: the room is made, and everybody comes.
-func meeting() scene {
+// classMeets: the room is made, and everybody comes.
+func classMeets() scene {
 	return scene{
-		title:       "A class meets",
-		edit:        applySamples("MeetingRoom"),
-		settledWhat: "MeetingRoom " + className + " is Ready",
-		settled: func(s *stage) bool {
-			r := s.rooms[className]
-			return r != nil && isCurrent(r, r.Status.Conditions, v1alpha1.ReadyCondition)
+		title: "A class meets",
+		acts: []act{
+			{do: applySamples("MeetingRoom"), until: roomReady, what: "MeetingRoom " + className + " is Ready"},
+			{do: join},
 		},
-		then: func(_ context.Context, s *stage) error { return s.joinAll(s.rooms[className]) },
 		expect: func(s *stage, c *checks) {
-			room := s.rooms[className]
-			if room == nil {
-				return
-			}
+			n := len(s.room().Spec.Participants)
 			c.that(len(s.calls(simulator.OpCreateSession)) == 1, "the operator made exactly one session", "it made %d", len(s.calls(simulator.OpCreateSession)))
-			c.that(len(s.class.people) == len(room.Spec.Participants), fmt.Sprintf("%d participants connected with the tokens from status", len(room.Spec.Participants)),
-				"%d did", len(s.class.people))
-			s.expectPlaces(c, "everybody is in main", func(string) string { return mainRoom })
+			c.that(len(s.people()) == n, fmt.Sprintf("%d participants connected with the tokens from status", n), "%d did", len(s.people()))
+			c.none("each token says who it is for, and has the rights of their role", s.wrongTokens())
+			s.expectPlaces(c, "everybody is in main", s.inMain)
 			s.expectHeard(c, "nobody was told anything yet", nothing)
 			s.expectWrites(c, "the room cost two writes: its finalizer, and its status with session and tokens", "patch", "update status")
 		},
 	}
 }
 
-// opening: breakout rooms open, and everybody goes to theirs.
-func opening() scene {
+// roomsOpen: breakout rooms open, and everybody goes to theirs.
+func roomsOpen() scene {
 	return scene{
-		title:       "Breakout rooms open",
-		edit:        applySamples("BreakoutSet"),
-		settledWhat: "BreakoutSet " + setName + " is open and Ready, and everybody is where its status says",
-		settled: func(s *stage) bool {
-			b := s.sets[setName]
-			return b != nil && isCurrent(b, b.Status.Conditions, v1alpha1.ReadyCondition) && isCurrent(b, b.Status.Conditions, v1alpha1.OpenCondition) &&
-				s.allAt(s.plannedPlace)
-		},
+		title: "Breakout rooms open",
+		acts: []act{{
+			do: applySamples("BreakoutSet"), until: openAndThere,
+			what: "BreakoutSet " + setName + " is open and Ready, and everybody is where its status says",
+		}},
 		expect: func(s *stage, c *checks) {
-			set, students := s.sets[setName], s.students()
-			if set == nil {
-				return
-			}
-			c.that(len(s.calls(simulator.OpCreateSession)) == len(set.Spec.Rooms), fmt.Sprintf("the operator made exactly %d sessions, one for each room", len(set.Spec.Rooms)),
+			students, n := s.students(), len(s.breakoutSet().Spec.Rooms)
+			c.that(len(s.calls(simulator.OpCreateSession)) == n, fmt.Sprintf("the operator made exactly %d sessions, one for each room", n),
 				"it made %d", len(s.calls(simulator.OpCreateSession)))
-			s.expectHeard(c, "everybody was told exactly once: roomCreated (automatic)", everybody("roomCreated (automatic)"))
+			s.expectHeard(c, "everybody was told exactly once: "+created, everybody(created))
 			s.expectSent(c, "that told each student the room of the set's status, and sent nobody else anywhere", students)
-			c.none("the rooms hold equally many students, give or take one", imbalance(set))
+			c.none("the rooms hold equally many students, give or take one", imbalance(s.breakoutSet()))
 			s.expectPlaces(c, "every student is in the own room, and the hosts are in main, connected once each", s.plannedPlace)
-			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", students, 1)
-			s.expectSignalCalls(c, mainRoom)
+			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", students)
+			s.expectSignals(c, "the operator sent one signal, to main, and Vonage accepted it", toEach([]string{mainRoom}, created))
 			s.expectWrites(c, "each breakout room cost two writes: its creation, and its status with session and tokens", "create", "update status")
 		},
 	}
 }
 
-// closing: everybody goes back, and the rooms go.
-func closing() scene {
+// roomsClose: everybody goes back, and the rooms go.
+func roomsClose() scene {
 	return scene{
-		title:       "The rooms close",
-		edit:        patchSet("spec:\n  state: Closed\n  closeGraceSeconds: 8\n"),
-		settledWhat: "BreakoutSet " + setName + " is closed and Ready, and its rooms are gone",
-		settled: func(s *stage) bool {
-			b := s.sets[setName]
-			return b != nil && isCurrent(b, b.Status.Conditions, v1alpha1.ReadyCondition) && b.Status.State == v1alpha1.StateClosed &&
-				len(s.children()) == 0 && s.rooms[className].Status.ActiveBreakoutSet == nil
-		},
+		title: "The rooms close",
+		set:   roundName,
+		acts: []act{{
+			do: patchSet("spec:\n  state: Closed\n"), what: "BreakoutSet " + roundName + " is closed and Ready, and its rooms are gone",
+			until: func(s *stage) bool {
+				return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateClosed && len(s.children()) == 0 && s.room().Status.ActiveBreakoutSet == nil
+			},
+		}},
 		expect: func(s *stage, c *checks) {
-			told := slices.Collect(maps.Values(s.sessions))
-			s.expectHeard(c, "everybody was told exactly once: allRoomRemoved", everybody("allRoomRemoved"))
-			s.expectPlaces(c, "everybody is back in main, connected once each", func(string) string { return mainRoom })
-			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students(), 1)
-			s.expectSignalCalls(c, told...)
-			c.none("nobody is left in a breakout session", s.leftBehind())
-			c.that(len(s.calls(simulator.OpForceDisconnect)) == 0, "nobody had to be disconnected", "%d were", len(s.calls(simulator.OpForceDisconnect)))
+			s.expectHeard(c, "everybody was told exactly once: "+allRoomRemoved, everybody(allRoomRemoved))
+			s.expectPlaces(c, "everybody is back in main, connected once each", s.inMain)
+			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
+			s.expectSignals(c, "the operator sent that once to each session, and nothing else", toEach(append(roomsOfRound(), mainRoom), allRoomRemoved))
+			s.expectNobodyDisconnected(c)
 			c.that(len(s.children()) == 0, "the breakout rooms' MeetingRooms are gone", "there are still %s", strings.Join(s.children(), ", "))
-			c.that(s.rooms[className].Status.ActiveBreakoutSet == nil, "the meeting room is free for other breakout sets", "it is held still")
+			c.that(s.room().Status.ActiveBreakoutSet == nil, "the meeting room is free for other breakout sets", "it is held still")
 		},
 	}
+}
+
+// wrongTokens is who connected with a token that does not say who they are as the sample app's browsers expect it, or has other rights.
+func (s *stage) wrongTokens() []string {
+	var problems []string
+	for _, p := range s.people() {
+		role, right := "participant", vonage.RolePublisher
+		if !slices.Contains(s.students(), p.name) {
+			right = vonage.RoleModerator
+		}
+		if slices.Contains(s.withRole(v1alpha1.RoleHost), p.name) {
+			role = "moderator"
+		}
+		want := fmt.Sprintf(`{"id":%q,"name":%q,"role":%q,"isCohost":%t}`, p.name, p.name, role, slices.Contains(s.withRole(v1alpha1.RoleCoHost), p.name))
+		for _, connection := range p.connections {
+			if connection.Data() != want || connection.Role() != string(right) {
+				problems = append(problems, fmt.Sprintf("%s is a %s with %s, not a %s with %s", p.name, connection.Role(), connection.Data(), right, want))
+			}
+		}
+	}
+	return problems
 }
 
 // isCurrent is whether a condition is true and is about the object as it is now.
@@ -114,34 +135,22 @@ func isCurrent(object metav1.Object, conditions []metav1.Condition, kind string)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == object.GetGeneration()
 }
 
-// students are those whom a set may assign by itself.
-func (s *stage) students() []string {
-	var students []string
-	for _, p := range s.rooms[className].Spec.Participants {
-		if p.Role == v1alpha1.RoleParticipant || p.Role == "" {
-			students = append(students, string(p.Name))
-		}
-	}
-	return students
+func roomReady(s *stage) bool {
+	return isCurrent(s.room(), s.room().Status.Conditions, v1alpha1.ReadyCondition)
 }
 
-// plannedPlace is where somebody should be by the set's status.
-func (s *stage) plannedPlace(name string) string {
-	if set := s.sets[setName]; set != nil {
-		for _, r := range set.Status.Rooms {
-			if slices.Contains(r.Participants, v1alpha1.ParticipantName(name)) {
-				return string(r.Name)
-			}
-		}
-	}
-	return mainRoom
+func setReady(s *stage) bool {
+	return isCurrent(s.breakoutSet(), s.breakoutSet().Status.Conditions, v1alpha1.ReadyCondition)
 }
 
-// allAt is whether everybody is connected once, to where they should be, and stays.
-func (s *stage) allAt(where func(name string) string) bool {
-	return !s.class.busy() && !slices.ContainsFunc(s.class.people, func(p *person) bool {
-		return !slices.Equal(s.class.places(p), []string{where(p.name)})
-	})
+// openAndThere is whether the set is open as its spec asks, and everybody where its status says.
+func openAndThere(s *stage) bool {
+	return setReady(s) && isCurrent(s.breakoutSet(), s.breakoutSet().Status.Conditions, v1alpha1.OpenCondition) && s.allAt(s.plannedPlace)
+}
+
+// allHeard is whether everybody has heard so many signals in this scene.
+func (s *stage) allHeard(signals int) bool {
+	return !slices.ContainsFunc(s.people(), func(p *person) bool { return len(s.heardBy(p)) < signals })
 }
 
 // imbalance is what is unequal about the rooms of a set.
@@ -154,15 +163,4 @@ func imbalance(set *v1alpha1.BreakoutSet) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("they hold %v", sizes)}
-}
-
-// leftBehind is who is connected to the session of a breakout room.
-func (s *stage) leftBehind() []string {
-	var left []string
-	for session, room := range s.sessions {
-		if n := len(s.vonage.Connections(session)); room != mainRoom && n > 0 {
-			left = append(left, fmt.Sprintf("%d in %s", n, room))
-		}
-	}
-	return left
 }

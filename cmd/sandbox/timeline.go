@@ -104,8 +104,11 @@ func (c *checks) print(out io.Writer) {
 			continue
 		}
 		fmt.Fprintf(out, "  ✗ %s\n", one.what)
-		for _, p := range one.problems {
+		for _, p := range one.problems[:min(len(one.problems), fewNames)] {
 			fmt.Fprintf(out, "      %s\n", p)
+		}
+		if more := len(one.problems) - fewNames; more > 0 {
+			fmt.Fprintf(out, "      and %d more\n", more)
 		}
 	}
 }

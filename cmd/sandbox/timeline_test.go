@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +62,15 @@ func TestChecks(t *testing.T) {
 	want := "  ✓ it is so\n  ✗ it is two\n      it was 1\n  ✗ nobody is late\n      Ada is\n      Bo is\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
+	}
+}
+
+func TestChecksDoNotFillTheScreen(t *testing.T) {
+	c := &checks{}
+	c.none("nobody is late", make([]string, 100))
+	var out bytes.Buffer
+	c.print(&out)
+	if lines := strings.Count(out.String(), "\n"); lines != 1+fewNames+1 || !strings.Contains(out.String(), "and 88 more") {
+		t.Errorf("%d lines:\n%s", lines, out.String())
 	}
 }

@@ -82,55 +82,59 @@ func (c *Client) replaceList(rooms []Room) {
 	}
 }
 
-// react is what the open page does with a breakout-room signal.
-func (c *Client) react(signal breakoutRoom) {
-	if c.broken {
-		return
-	}
-	participantPage := c.cfg.Page == ParticipantPage
-	if participantPage {
-		c.prompt = false
-	}
+// heard is a breakout-room signal as the page looks at it.
+type heard struct {
+	message  string
+	assigned *Room // where the client finds its own name
+	byName   bool  // whether the room that the page takes itself to be in is listed, by name
+	own      *Room // the room of the page's session, when it takes itself to be in a breakout room
+}
+
+func (c *Client) hear(signal breakoutRoom) heard {
 	find := func(is func(Room) bool) *Room {
 		if i := slices.IndexFunc(signal.BreakoutRooms, is); i >= 0 {
 			return &signal.BreakoutRooms[i]
 		}
 		return nil
 	}
-	assigned := find(func(r Room) bool { return slices.Contains(r.MemberAssigned, c.cfg.Name) })
-	var byName, bySession *Room
+	h := heard{message: signal.Message, assigned: find(func(r Room) bool { return slices.Contains(r.MemberAssigned, c.cfg.Name) })}
 	if c.inRoom != nil {
-		byName = find(func(r Room) bool { return r.Name == c.inRoom.Name })
-		bySession = find(func(r Room) bool { return r.SessionID == c.session.session })
+		h.byName = find(func(r Room) bool { return r.Name == c.inRoom.Name }) != nil
+		h.own = find(func(r Room) bool { return r.SessionID == c.session.session })
 	}
-	switch signal.Message {
-	case "roomCreated (chooseroom)":
-		c.prompt = participantPage && c.inRoom == nil && !c.pageCoHost
-	case "roomCreated (automatic)":
-		if participantPage && c.inRoom == nil && assigned != nil {
-			c.noticeChange("assigned", assigned.Name)
-		}
-	case "allRoomRemoved":
-		if c.inRoom != nil {
-			c.noticeChange("removed", "")
-		}
-	case "roomRemoved":
-		if c.inRoom != nil && byName == nil {
-			c.noticeChange("removed", "")
-		}
-	case "roomEdited":
-		if byName == nil && bySession != nil {
-			c.noticeRename(bySession.Name)
-		}
-	case "participantMoved":
-		if assigned != nil && c.coming != assigned.ID {
-			c.coming = assigned.ID
-			c.noticeChange("moved", assigned.Name)
-		}
-	case "forceReturn":
-		if participantPage && c.inRoom != nil {
-			c.noticeChange("called back", "")
-		}
+	return h
+}
+
+// react is what the open page does with a breakout-room signal.
+func (c *Client) react(signal breakoutRoom) {
+	if c.broken {
+		return
+	}
+	h := c.hear(signal)
+	if c.cfg.Page == ParticipantPage {
+		c.reactParticipant(h)
+	}
+	switch {
+	case h.message == "allRoomRemoved" && c.inRoom != nil:
+		c.noticeChange("removed", "")
+	case h.message == "roomRemoved" && c.inRoom != nil && !h.byName:
+		c.noticeChange("removed", "")
+	case h.message == "roomEdited" && !h.byName && h.own != nil:
+		c.noticeRename(h.own.Name)
+	case h.message == "participantMoved" && h.assigned != nil && c.coming != h.assigned.ID:
+		c.coming = h.assigned.ID
+		c.noticeChange("moved", h.assigned.Name)
+	}
+}
+
+// reactParticipant is what the participants' page does beyond what hosts' does too.
+func (c *Client) reactParticipant(h heard) {
+	c.prompt = h.message == "roomCreated (chooseroom)" && c.inRoom == nil && !c.pageCoHost
+	switch {
+	case h.message == "roomCreated (automatic)" && c.inRoom == nil && h.assigned != nil:
+		c.noticeChange("assigned", h.assigned.Name)
+	case h.message == "forceReturn" && c.inRoom != nil:
+		c.noticeChange("called back", "")
 	}
 }
 

@@ -1,0 +1,217 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/simulator"
+)
+
+const (
+	// roundName is the set of the second round.
+	roundName = "round-2"
+
+	// timeLeft is how long the class's rooms stay open once their clock runs, warning for how long before the end browsers count down.
+	timeLeft = 12 * time.Second
+	warning  = 8
+
+	// returnTime is how long browsers have after the end to go back by themselves before everybody is called back.
+	returnTime = 6 * time.Second
+)
+
+// roomsOfRound are the rooms of the second round.
+func roomsOfRound() []string { return []string{"fractions", "equations", "proofs"} }
+
+// clockEdited: there is a time limit, a longer one, and none.
+func clockEdited() scene {
+	return scene{
+		title: "A time limit is set, extended, and dropped",
+		acts: []act{
+			{do: patchSet("spec:\n  durationSeconds: 600\n  warningSeconds: 20\n"), until: toldInAll(1), what: "everybody was told, and the set is Ready"},
+			{do: patchSet("spec:\n  durationSeconds: 900\n  returnMode: Manual\n"), until: toldInAll(2), what: "everybody was told of the longer time, and the set is Ready"},
+			{do: patchSet("spec:\n  durationSeconds: null\n"), until: toldInAll(4), what: "everybody was told in two steps that there is no limit, and the set is Ready"},
+		},
+		expect: func(s *stage, c *checks) {
+			s.expectHeard(c, "everybody was told exactly: 10 minutes from the opening on; 15, after which nobody goes back by themselves; a countdown that ends soon and does nothing, by which pages drop theirs; none", everybody(
+				"count-down-timer (10m0s, shown for the last 20 s)", "count-down-timer (15m0s, shown for the last 20 s, manual return)",
+				"count-down-timer (ends and does nothing)", "count-down-timer (none)"))
+			s.expectChanges(c, "nobody changed rooms", nil)
+			timer := []string{typeCountDownTimer, typeCountDownTimer, typeCountDownTimer, typeCountDownTimer}
+			s.expectSignals(c, "the operator sent those to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, timer...))
+			set := s.breakoutSet()
+			c.that(set.Status.Timer == nil && set.Status.ClosesAt == nil, "the set's status has no end any more", "it has %v", set.Status.ClosesAt)
+		},
+	}
+}
+
+// toldInAll is whether everybody has heard so many signals in the scene, and there is no more to tell.
+func toldInAll(signals int) func(*stage) bool {
+	return func(s *stage) bool { return s.allHeard(signals) && setReady(s) }
+}
+
+// timeRuns: the rooms are to close soon, and a second round waits for that.
+func timeRuns() scene {
+	var length time.Duration
+	round := func(s *stage) *v1alpha1.BreakoutSet { return s.sets[roundName] }
+	return scene{
+		title: "The last seconds run, and a second round waits for its turn",
+		acts: []act{
+			{
+				do: byState(func(s *stage) (edit, error) {
+					opened := s.breakoutSet().Status.OpenedAt
+					if opened == nil {
+						return nil, fmt.Errorf("set %s has no openedAt", s.set)
+					}
+					length = (time.Since(opened.Time) + timeLeft).Round(time.Second)
+					return patchSet(fmt.Sprintf("spec:\n  durationSeconds: %d   # %s from now\n  warningSeconds: %d\n  returnMode: Automatic\n", int(length.Seconds()), timeLeft, warning)), nil
+				}),
+				until: toldInAll(1), what: "everybody was told, and the set is Ready",
+			},
+			{
+				do: byState(func(*stage) (edit, error) { return apply(roundYAML(time.Now()), ""), nil }),
+				until: func(s *stage) bool {
+					if round(s) == nil {
+						return false
+					}
+					ready := meta.FindStatusCondition(round(s).Status.Conditions, v1alpha1.ReadyCondition)
+					return isCurrent(round(s), round(s).Status.Conditions, v1alpha1.ReadyCondition) && ready.Reason == v1alpha1.WaitingReason
+				},
+				what: "BreakoutSet " + roundName + " is Ready, and waits",
+			},
+		},
+		expect: func(s *stage, c *checks) {
+			told := fmt.Sprintf("count-down-timer (%s, shown for the last %d s)", length, warning)
+			s.expectHeard(c, "everybody was told exactly: "+told, everybody(told))
+			s.expectSignals(c, "the operator sent that to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, typeCountDownTimer))
+			c.that(len(s.children()) == len(s.breakoutSet().Spec.Rooms), "the second round has no rooms yet", "there are %s", strings.Join(s.children(), ", "))
+		},
+	}
+}
+
+// roundYAML is the second round, to be opened from a time on.
+func roundYAML(openAt time.Time) string {
+	return fmt.Sprintf(`apiVersion: breakout-operator.io/v1alpha1
+kind: BreakoutSet
+metadata:
+  name: %s
+spec:
+  meetingRoomRef: {name: %s}
+  openAt: %s
+  closeGraceSeconds: 6
+  assignment: {mode: Choose}
+  rooms:
+  - name: %s
+`, roundName, className, openAt.UTC().Format(time.RFC3339), strings.Join(roomsOfRound(), "\n  - name: "))
+}
+
+// timeIsUp: browsers go back by themselves, the rooms close, and the second round opens.
+func timeIsUp() scene {
+	return scene{
+		title: "The class's time is up, and the second round opens",
+		set:   roundName,
+		acts: []act{{
+			until: func(s *stage) bool {
+				groups := s.sets[setName]
+				ready := meta.FindStatusCondition(groups.Status.Conditions, v1alpha1.ReadyCondition)
+				return isCurrent(groups, groups.Status.Conditions, v1alpha1.ReadyCondition) && ready.Reason == v1alpha1.TimeUpReason && openAndThere(s) && s.allHeard(2)
+			},
+			what: "BreakoutSet " + setName + " is closed and Ready, and " + roundName + " is open and Ready",
+		}},
+		expect: func(s *stage, c *checks) {
+			out := s.wereOut()
+			s.expectHeard(c, "everybody was told exactly: "+allRoomRemoved+", "+offered, everybody(allRoomRemoved, offered))
+			s.expectChanges(c, "who was in a breakout room went back exactly once, and nobody else changed rooms", out)
+			s.expectPlaces(c, "everybody is in main, connected once", s.inMain)
+			c.none(fmt.Sprintf("in the last %d seconds pages counted down, those of students in main excepted", warning), s.wrongCountdowns(out))
+			c.none(fmt.Sprintf("the rooms closed when their time was up, and everybody was called back when browsers had gone, %s later", returnTime), s.wrongTimes())
+			s.expectSignals(c, "the operator sent "+allRoomRemoved+" to each session, "+offered+" to main, and nothing else",
+				merged(toEach([]string{"red", "blue", "yellow"}, allRoomRemoved), toEach([]string{mainRoom}, allRoomRemoved, offered)))
+			s.expectNobodyDisconnected(c)
+			var problems []string
+			for _, p := range s.people() {
+				if asked := slices.Contains(s.students(), p.name); p.page.Prompted() != asked {
+					problems = append(problems, fmt.Sprintf("%s is asked: %t", p.name, p.page.Prompted()))
+				}
+			}
+			c.none("every student's page asks which room they choose, and no host's", problems)
+		},
+	}
+}
+
+// wrongCountdowns is who should have seen the countdown and did not, or the other way round.
+func (s *stage) wrongCountdowns(out []string) []string {
+	students := s.students()
+	var problems []string
+	for _, p := range s.people() {
+		sees := slices.Contains(out, p.name) || !slices.Contains(students, p.name)
+		if (p.warned > 0) != sees || p.warned > warning {
+			problems = append(problems, fmt.Sprintf("%s's page counted from %d", p.name, p.warned))
+		}
+	}
+	return problems
+}
+
+// punctual is how late something may be that the clock does: seconds in the API are whole, and this machine may be slow.
+const punctual = 5 * time.Second
+
+// wrongTimes is what was too early or too late about the end of the class's rooms.
+func (s *stage) wrongTimes() []string {
+	st := s.sets[setName].Status
+	if st.ClosesAt == nil || st.ClosedAt == nil {
+		return []string{fmt.Sprintf("closesAt is %v, closedAt %v", st.ClosesAt, st.ClosedAt)}
+	}
+	var problems []string
+	if late := st.ClosedAt.Sub(st.ClosesAt.Time); late < 0 || late > punctual {
+		problems = append(problems, fmt.Sprintf("they closed %s late", late))
+	}
+	for _, call := range s.calls(simulator.OpSignal) {
+		late := call.Time.Sub(st.ClosesAt.Add(returnTime))
+		if signalName(call.SignalType, call.SignalData) == allRoomRemoved && (late < 0 || late > punctual) {
+			problems = append(problems, fmt.Sprintf("%s was called back %s late", s.roomOf(call.SessionID), late))
+		}
+	}
+	return problems
+}
+
+// roomsChosen: students take the room that they like.
+func roomsChosen() scene {
+	chosen := func(s *stage) func(string) string {
+		students := s.students()
+		return func(name string) string {
+			if i := slices.Index(students, name); i >= 0 {
+				return roomsOfRound()[i%len(roomsOfRound())]
+			}
+			return mainRoom
+		}
+	}
+	return scene{
+		title: "Students choose their room",
+		set:   roundName,
+		acts: []act{{
+			do: func(_ context.Context, s *stage) error {
+				for _, name := range s.students() {
+					if p := s.person(name); p != nil {
+						s.class.choose(p, chosen(s)(name), time.Now())
+					}
+				}
+				return nil
+			},
+			until: func(s *stage) bool { return s.allAt(chosen(s)) },
+			what:  "every student is in the room that they chose, and the hosts are in main, connected once each",
+		}},
+		expect: func(s *stage, c *checks) {
+			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
+			s.expectHeard(c, "nobody was told anything", nothing)
+			c.that(len(s.allCalls()) == 0, "the operator did nothing: who chooses what is not its business", "it made %d calls", len(s.allCalls()))
+		},
+	}
+}
