@@ -18,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -263,7 +262,7 @@ func TestConnectCaches(t *testing.T) {
 			update(t, c, secret)
 		}},
 		"the rate": {change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
-			va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: ptr.To[int32](5)}
+			va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: new(int32(5))}
 		}},
 		"the endpoint": {change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
 			va.Spec.Endpoint = "https://example.com"

@@ -56,7 +56,7 @@ type world struct {
 	slow       bool // rooms are sometimes slow to become ready
 	wakes      map[time.Time]bool
 	steps      int
-	hasty      bool // a newer plan cuts a delivery short: sessions that it has not begun with are left out
+	hasty      bool // a newer plan cuts a delivery short, wherever it is
 	lost       bool // somebody deleted a room by hand, maybe one that people were on the way to
 }
 
@@ -77,21 +77,27 @@ type child struct {
 
 // seat is somebody in the meeting, at their browser.
 type seat struct {
-	name     person
-	client   *browser.Client
-	assigned int  // how often it was planned that they belong elsewhere
-	chose    bool // took a room by themselves
-	maybe    int  // how often a delivery was cut short in which they may have been told to go elsewhere
-	choseAt  time.Time
-	raced    bool // were told something just then, which their browser may have missed
+	name      person
+	client    *browser.Client
+	assigned  int  // how often it was planned that they belong elsewhere
+	chose     bool // took a room by themselves
+	maybe     int  // how often a delivery was cut short in which they may have been told to go elsewhere
+	everChose bool
+	choseAt   time.Time
+	raced     bool // were told something just then, which their browser may have missed
 }
 
 // delivery is a phase of steps on its way to the sessions.
 type delivery struct {
 	steps    []breakout.Step
-	begun    map[room]bool
-	finished map[room]bool
+	rooms    []room
+	flying   map[room]func() // what is on its way to a session
+	told     map[room]int    // how many of the steps each session has had
 	canceled bool
+}
+
+func (d *delivery) done() bool {
+	return !slices.ContainsFunc(d.rooms, func(name room) bool { return d.told[name] < len(d.steps) })
 }
 
 func newWorld(t *rapid.T) *world {
@@ -160,7 +166,7 @@ func (w *world) advanceClients(at time.Time) {
 		if after := s.client.Changes(); after != before {
 			w.logf("    %s is now in %s (change %d)", name, s.client.Session(), after)
 		}
-		if refused := s.client.Refusals(); len(refused) > 0 && !w.lost && !s.chose {
+		if refused := s.client.Refusals(); len(refused) > 0 && !w.lost && !s.everChose && s.maybe == 0 {
 			w.failf("%s was sent where they cannot go: %v", name, refused)
 		}
 		if errs := s.client.Errors(); len(errs) > 0 {
@@ -256,15 +262,12 @@ func asJSON(v any) string {
 
 // reconcile is what the operator's controller does on every event.
 func (w *world) reconcile() {
-	if w.delivery != nil && w.delivery.canceled {
-		return // begun sessions are still being told
-	}
 	st := &w.set.Status
 	sched := breakout.ScheduleOf(w.set, w.now)
 	if !sched.Next.IsZero() {
 		w.wake(sched.Next)
 	}
-	if sched.Reason == v1alpha1.ClosedReason && !breakout.IsOpen(w.set) && st.OpenedAt != nil {
+	if !sched.Open && !breakout.IsOpen(w.set) && sched.Reason != v1alpha1.TimeUpReason && st.OpenedAt != nil {
 		st.OpenedAt = nil
 		w.write()
 	}
@@ -276,10 +279,10 @@ func (w *world) reconcile() {
 	if !sched.Open {
 		w.opening = time.Time{}
 	}
-	wantsRooms := sched.Open && (!breakout.IsClosing(w.set) || !w.opening.IsZero())
+	wantsRooms := sched.Open && (!breakout.IsClosing(w.set) || breakout.IsOpen(w.set))
 	w.tend(rooms, assignment.Places, wantsRooms, asked.Mode)
 
-	in := breakout.ViewInput{Main: w.main, Rooms: rooms, Children: w.known(), Places: assignment.Places, Planned: breakout.Planned(st), Mode: asked.Mode}
+	in := breakout.ViewInput{Main: w.main, Rooms: rooms, Children: w.known(), Places: assignment.Places, Planned: breakout.Planned(st), Mode: asked.Mode, Linger: true}
 	switch {
 	case breakout.IsOpen(w.set) && !sched.Open:
 		w.close(sched)
@@ -339,7 +342,7 @@ func (w *world) open(in breakout.ViewInput, rooms []v1alpha1.BreakoutRoomSpec) {
 	}
 	w.opening = time.Time{}
 	st := &w.set.Status
-	if st.OpenedAt == nil || st.OpenedAt.Time.Before(timeOf(w.set.Spec.OpenAt)) {
+	if sched := breakout.ScheduleOf(w.set, w.now); !sched.ClosesAt.After(w.now) {
 		st.OpenedAt = &metav1.Time{Time: w.now.Truncate(time.Second)}
 	}
 	st.ClosedAt = nil
@@ -354,7 +357,7 @@ func (w *world) open(in breakout.ViewInput, rooms []v1alpha1.BreakoutRoomSpec) {
 	w.wake(w.now) // the next look at the schedule
 }
 
-func timeOf(t *metav1.Time) time.Time {
+func timeOf(t *metav1.MicroTime) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
@@ -406,6 +409,7 @@ func (w *world) tend(rooms []v1alpha1.BreakoutRoomSpec, assigned breakout.Places
 				w.doomed[name] = w.now
 				w.after(breakout.CloseGrace(w.set), w.reconcile)
 			} else if !w.now.Before(since.Add(breakout.CloseGrace(w.set))) {
+				w.disconnect(c.sessionID)
 				delete(w.children, name)
 				delete(w.doomed, name)
 				w.logf("room %s is deleted", name)
@@ -418,8 +422,29 @@ func (w *world) tend(rooms []v1alpha1.BreakoutRoomSpec, assigned breakout.Places
 			w.list(c, w.mayNeedTokens(name, planned, assigned, mode))
 		}
 	}
-	n := int32(len(w.children))
-	st.Replicas = &n
+	if breakout.IsClosing(w.set) && st.Signals.Pending == nil && len(w.children) == 0 {
+		if back := timeOf(st.Signals.SettledAt).Add(reaction); back.After(w.now) {
+			w.wake(back)
+			return
+		}
+		breakout.Forget(st)
+		w.write()
+		w.wake(w.now)
+	}
+}
+
+// disconnect ends the session of a deleted room, in which nobody should be left who did not choose it in its last moment: they load the page anew.
+func (w *world) disconnect(session string) {
+	for _, p := range slices.Sorted(maps.Keys(w.seats)) {
+		s := w.seats[p]
+		if !slices.Contains(s.client.Connections(), session) {
+			continue
+		}
+		if !s.raced {
+			w.failf("%s is left in %s, which is gone", p, session)
+		}
+		w.join(p, v1alpha1.RoleParticipant)
+	}
 }
 
 func (w *world) mayNeedTokens(name room, planned breakout.View, assigned breakout.Places, mode v1alpha1.BreakoutSetMode) []person {
@@ -477,15 +502,29 @@ func (w *world) known() map[room]breakout.Child {
 	return known
 }
 
-// cancel stops a running delivery for a newer plan: sessions that are being told are told to the end, the others are left out. It reports
-// whether the plan has to wait for that.
+// cancel stops a running delivery for a newer plan and takes note of who was told; or it reports that the plan has to wait for the delivery.
 func (w *world) cancel() bool {
-	if w.delivery == nil {
+	d, st := w.delivery, &w.set.Status
+	if d == nil {
 		return false
 	}
-	w.delivery.canceled = true
-	w.finishDelivery()
-	return w.delivery != nil
+	if !w.hasty {
+		return true
+	}
+	d.canceled, w.delivery = true, nil
+	for _, name := range slices.Sorted(maps.Keys(d.flying)) {
+		if w.rng.IntN(2) == 0 { // it has arrived, and only the answer is lost
+			d.flying[name]()
+		}
+	}
+	breakout.Interrupt(st, d.steps, d.told, w.now)
+	for _, m := range st.Signals.Pending.Moved {
+		if s := w.seats[m.Participant]; s != nil && slices.ContainsFunc(d.steps, func(step breakout.Step) bool { return slices.Contains(step.Moves, m.Participant) }) {
+			s.maybe++
+		}
+	}
+	w.logf("cut short: %v", d.told)
+	return false
 }
 
 // deliver tells the sessions what can be told now.
@@ -508,10 +547,10 @@ func (w *world) deliver() {
 	}
 	w.logf("steps %s to %v", asJSON(steps), st.Signals.Missing)
 	script := breakout.NewScript(breakout.Source{Set: "school/groups", UID: "uid", MeetingRoom: w.main.Name}, st, steps)
-	d := &delivery{steps: steps, begun: map[room]bool{}, finished: map[room]bool{}}
+	d := &delivery{steps: steps, rooms: slices.Clone(st.Signals.Missing), flying: map[room]func(){}, told: map[room]int{}}
 	w.delivery = d
 	crowded := w.rng.IntN(3) == 0 // some sessions have to wait for others
-	for _, name := range st.Signals.Missing {
+	for _, name := range d.rooms {
 		session := breakout.SessionOf(st, name)
 		if session == "" {
 			w.failf("no session for room %s of the audience", name)
@@ -520,69 +559,57 @@ func (w *world) deliver() {
 		if crowded {
 			start = w.upTo(time.Second)
 		}
-		signals := slices.Concat(script.Signals(name)...)
-		w.after(start, func() {
-			if d.canceled && w.hasty {
-				return
-			}
-			d.begun[name] = true
-			w.send(d, name, session, signals)
-		})
+		steps := script.Signals(name)
+		w.after(start, func() { w.send(d, name, session, steps) })
 	}
 }
 
-// send sends the first of the signals to a session and then the others.
-func (w *world) send(d *delivery, name room, session string, signals []breakout.Signal) {
-	if len(signals) == 0 {
-		d.finished[name] = true
-		w.finishDelivery()
+// send sends a session the first of the steps that it has not had and then the others.
+func (w *world) send(d *delivery, name room, session string, steps [][]breakout.Signal) {
+	if d.canceled {
 		return
 	}
+	if d.told[name] == len(steps) {
+		if d.done() {
+			w.settle(d)
+		}
+		return
+	}
+	d.flying[name] = func() {
+		delete(d.flying, name)
+		for _, s := range steps[d.told[name]] {
+			w.receive(name, session, s)
+		}
+	}
 	w.after(w.upTo(150*time.Millisecond), func() {
-		s := signals[0]
-		if len(s.Data) > breakout.MaxDataBytes {
-			w.failf("%d bytes to %s", len(s.Data), name)
+		if d.canceled {
+			return
 		}
-		w.logf("  to %s: %s", name, summary(s))
-		for _, p := range slices.Sorted(maps.Keys(w.seats)) {
-			seat := w.seats[p]
-			seat.raced = seat.raced || (seat.chose && w.now.Before(seat.choseAt.Add(time.Second)))
-			seat.client.Receive(session, s.Type, s.Data)
-		}
-		w.choose()
-		w.send(d, name, session, signals[1:])
+		d.flying[name]()
+		d.told[name]++
+		w.send(d, name, session, steps)
 	})
 }
 
-// finishDelivery settles a delivery when it is through, or takes note of who was told when it was cancelled.
-func (w *world) finishDelivery() {
-	d, st := w.delivery, &w.set.Status
-	for name := range d.begun {
-		if !d.finished[name] {
-			return
-		}
+// receive has everybody who is in a session hear a signal.
+func (w *world) receive(name room, session string, s breakout.Signal) {
+	if len(s.Data) > breakout.MaxDataBytes {
+		w.failf("%d bytes to %s", len(s.Data), name)
 	}
-	rest := slices.DeleteFunc(slices.Clone(st.Signals.Missing), func(name room) bool { return d.finished[name] })
-	if len(rest) > 0 && !(d.canceled && w.hasty) {
-		return
+	w.logf("  to %s: %s", name, summary(s))
+	for _, p := range slices.Sorted(maps.Keys(w.seats)) {
+		seat := w.seats[p]
+		seat.raced = seat.raced || (seat.chose && w.now.Before(seat.choseAt.Add(time.Second)))
+		seat.client.Receive(session, s.Type, s.Data)
 	}
+	w.choose()
+}
+
+// settle writes down that a delivery is through.
+func (w *world) settle(d *delivery) {
 	w.delivery = nil
-	if len(rest) == 0 {
-		breakout.Settle(st, d.steps, nil, w.now)
-		w.logf("settled; pending %s", asJSON(st.Signals.Pending))
-	} else {
-		told := map[room]int{}
-		for name := range d.finished {
-			told[name] = len(d.steps)
-		}
-		breakout.Interrupt(st, d.steps, told, w.now)
-		for _, m := range st.Signals.Pending.Moved {
-			if s := w.seats[m.Participant]; s != nil && slices.ContainsFunc(d.steps, func(step breakout.Step) bool { return slices.Contains(step.Moves, m.Participant) }) {
-				s.maybe++
-			}
-		}
-		w.logf("cancelled; missing %v", rest)
-	}
+	breakout.Settle(&w.set.Status, d.steps, nil, w.now)
+	w.logf("settled; pending %s", asJSON(w.set.Status.Signals.Pending))
 	w.write()
 	w.wake(w.now)
 }
@@ -595,10 +622,17 @@ func (w *world) choose() {
 			continue
 		}
 		w.after(w.upTo(8*time.Second), func() {
+			if p := w.set.Status.Signals.Pending; p != nil && p.Timer != "" {
+				return // who enters a room in the last second of a countdown breaks with the end of it, and nothing can be done about that
+			}
 			if rooms := s.client.Rooms(); s.client.Prompted() && !s.client.Busy() && len(rooms) > 1 {
 				r := rooms[1+w.rng.IntN(len(rooms)-1)]
+				s.everChose = true // also when they are refused
+				s.raced = s.raced || w.delivery != nil
 				w.logf("    %s chooses %s", p, r.Name)
-				s.chose, s.choseAt = s.client.Choose(r.Name) == nil || s.chose, w.now
+				if s.client.Choose(r.Name) == nil {
+					s.chose, s.choseAt = true, w.now
+				}
 			}
 		})
 	}
@@ -649,7 +683,7 @@ func (w *world) check() {
 		if name := s.client.Room(); name != wantRoom {
 			w.failf("%s takes their room for %q, it is %q", p, name, wantRoom)
 		}
-		if !s.chose && s.client.Changes() > s.assigned+s.maybe {
+		if !s.everChose && s.client.Changes() > s.assigned+s.maybe {
 			w.failf("%s changed rooms %d times, was assigned elsewhere %d times (and maybe told of it again %d times)", p, s.client.Changes(), s.assigned, s.maybe)
 		}
 		w.checkList(s, view)

@@ -6,6 +6,7 @@ package breakout_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,9 +27,7 @@ type edit struct {
 	do     func(w *world)
 }
 
-func ptr[T any](v T) *T { return &v }
-
-// seconds is how long a set may be open in an edit; 0 for ever.
+// durations are for how many seconds a set may be open; 0 for ever.
 var durations = []int32{0, 20, 45, 60, 90, 3600}
 
 var edits = map[string]edit{
@@ -67,7 +66,7 @@ var edits = map[string]edit{
 	"resize room": {2, func(w *world) {
 		if i, ok := w.someRoom(); ok {
 			w.set.Spec.Rooms = slices.Clone(w.set.Spec.Rooms)
-			w.set.Spec.Rooms[i].MaxParticipants = ptr(rapid.Int32Range(0, 3).Draw(w.t, "limit"))
+			w.set.Spec.Rooms[i].MaxParticipants = new(rapid.Int32Range(0, 3).Draw(w.t, "limit"))
 		}
 	}},
 	"place": {6, func(w *world) {
@@ -121,7 +120,7 @@ var edits = map[string]edit{
 		if d := rapid.SampledFrom(durations).Draw(w.t, "duration"); d > 0 {
 			w.set.Spec.DurationSeconds = &d
 		}
-		w.set.Spec.WarningSeconds = ptr(rapid.SampledFrom([]int32{0, 5, 60}).Draw(w.t, "warning"))
+		w.set.Spec.WarningSeconds = new(rapid.SampledFrom([]int32{0, 5, 60}).Draw(w.t, "warning"))
 		w.set.Spec.ReturnMode = rapid.SampledFrom([]v1alpha1.ReturnMode{v1alpha1.ReturnAutomatic, v1alpha1.ReturnManual}).Draw(w.t, "return")
 	}},
 	"open or close": {3, func(w *world) {
@@ -166,8 +165,8 @@ func (w *world) assignment() *v1alpha1.AssignmentSpec {
 	return w.set.Spec.Assignment.DeepCopy()
 }
 
-// kinds are the edits' names, each as often as it weighs.
-func kinds() []string {
+// allKinds are the edits' names, each as often as it weighs.
+func allKinds() []string {
 	var all []string
 	for name, e := range edits {
 		all = append(all, slices.Repeat([]string{name}, e.weight)...)
@@ -185,35 +184,43 @@ var pauses = []time.Duration{
 // Everybody ends up where the planned view says, connected once, with a page that works, having changed rooms no more often than they were
 // assigned elsewhere, whatever was edited when.
 func TestClientsFollowThePlan(t *testing.T) {
-	all := kinds()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		for _, p := range []v1alpha1.Participant{
-			{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Co", Role: v1alpha1.RoleCoHost}, {Name: "Ada"}, {Name: "Bob"}, {Name: "Cyd"}, {Name: "Dan"},
-		} {
-			w.main.Spec.Participants = append(w.main.Spec.Participants, p)
-			w.join(p.Name, p.Role)
+	for i := range 30 { // times as many checks as rapid.checks says: most do not come near a trap
+		t.Run(strconv.Itoa(i), func(t *testing.T) { rapid.Check(t, checkMeeting) })
+	}
+}
+
+func FuzzClientsFollowThePlan(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkMeeting)) }
+
+var kinds = allKinds()
+
+// checkMeeting is one meeting with random edits.
+func checkMeeting(t *rapid.T) {
+	w := newWorld(t)
+	for _, p := range []v1alpha1.Participant{
+		{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Co", Role: v1alpha1.RoleCoHost}, {Name: "Ada"}, {Name: "Bob"}, {Name: "Cyd"}, {Name: "Dan"},
+	} {
+		w.main.Spec.Participants = append(w.main.Spec.Participants, p)
+		w.join(p.Name, p.Role)
+	}
+	w.set.Spec.Rooms = []v1alpha1.BreakoutRoomSpec{{Name: "red", DisplayName: "Red"}, {Name: "blue"}}
+	w.reconcile()
+	w.run(10 * time.Second)
+	for range rapid.IntRange(1, 10).Draw(t, "edits") {
+		kind := rapid.SampledFrom(kinds).Draw(t, "edit")
+		edits[kind].do(w)
+		w.logf("edit: %s: %s", kind, asJSON(w.set.Spec))
+		w.after(w.upTo(5*time.Millisecond), w.reconcile)
+		w.run(rapid.SampledFrom(pauses).Draw(t, "pause"))
+		if w.quiet() {
+			w.check()
 		}
-		w.set.Spec.Rooms = []v1alpha1.BreakoutRoomSpec{{Name: "red", DisplayName: "Red"}, {Name: "blue"}}
-		w.reconcile()
-		w.run(10 * time.Second)
-		for range rapid.IntRange(1, 10).Draw(t, "edits") {
-			kind := rapid.SampledFrom(all).Draw(t, "edit")
-			edits[kind].do(w)
-			w.logf("edit: %s: %s", kind, asJSON(w.set.Spec))
-			w.after(w.upTo(5*time.Millisecond), w.reconcile)
-			w.run(rapid.SampledFrom(pauses).Draw(t, "pause"))
-			if w.quiet() {
-				w.check()
-			}
-		}
-		w.run(2 * time.Minute)
-		for i := 0; i < 20 && !w.quiet(); i++ { // the time may just have been up
-			w.run(3 * time.Second)
-		}
-		if !w.quiet() {
-			w.failf("never at rest: %s", asJSON(w.set.Status.Signals))
-		}
-		w.check()
-	})
+	}
+	w.run(2 * time.Minute)
+	for i := 0; i < 20 && !w.quiet(); i++ { // the time may just have been up
+		w.run(3 * time.Second)
+	}
+	if !w.quiet() {
+		w.failf("never at rest: %s", asJSON(w.set.Status.Signals))
+	}
+	w.check()
 }

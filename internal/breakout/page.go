@@ -5,6 +5,7 @@ package breakout
 
 import (
 	"bytes"
+	"slices"
 )
 
 // roomList is a list of rooms, encoded so that it can be cut into pages for each session without encoding it again.
@@ -107,7 +108,7 @@ func (c *cutter) open(r encodedRoom) {
 // put lists a room that is not among the first, on as many pages as its names need.
 func (c *cutter) put(r encodedRoom) {
 	need := emptySize(r) + len(",")
-	if names := append(r.members[:len(r.members):len(r.members)], r.assigned...); len(names) > 0 {
+	if names := append(slices.Clip(r.members), r.assigned...); len(names) > 0 {
 		need += len(names[0]) + len(",")
 	}
 	if c.size+need > c.most {

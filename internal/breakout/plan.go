@@ -53,6 +53,9 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 		return false
 	}
 	p := merge(st, difference(old, v), v, now)
+	if len(st.Signals.Failed) > 0 && !isEmpty(p) {
+		makeUpFor(p, v)
+	}
 	v.write(st)
 	if !isEmpty(p) || st.Signals.Pending != nil {
 		setPending(st, p, now)
@@ -60,12 +63,23 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	return true
 }
 
+// makeUpFor adds to what is to be said the rooms and the timer where it does not have them anyway, for sessions that could not be told of a change
+// before.
+func makeUpFor(p *v1alpha1.PendingSignals, v View) {
+	if p.Announcement == "" && len(p.Added)+len(p.Edited)+len(p.Removed)+len(p.Moved) == 0 {
+		p.Announcement = v1alpha1.AnnounceResend
+	}
+	if p.Timer == "" && v.Timer != nil {
+		p.Timer = v1alpha1.TimerSet
+	}
+}
+
 // RenamesHeld tells whether rooms keep their names for now, and until when: zero when that is until what is pending is settled.
 //
 // A browser learns the new name of the room that it is in, only of that one, 5 seconds later, and not when it changes rooms meanwhile or is still
 // learning another name. One that knows a wrong name goes back to the main room with the next removal of any room.
 func RenamesHeld(st *v1alpha1.BreakoutSetStatus, now time.Time) (bool, time.Time) {
-	if p := st.Signals.Pending; p != nil && len(p.Edited)+len(p.Moved) > 0 {
+	if p := st.Signals.Pending; p != nil && (p.Announcement != "" || len(p.Added)+len(p.Edited)+len(p.Moved)+len(p.Removed) > 0) {
 		return true, time.Time{}
 	}
 	until := busyUntil(st)
@@ -125,18 +139,18 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 	p := &v1alpha1.PendingSignals{Removed: slices.Clone(st.Rooms)}
 	if old := st.Signals.Pending; old != nil {
 		p.Removed = append(p.Removed, old.Removed...)
-		if len(old.Moved)+len(old.Edited) > 0 { // which may have been said
+		if len(old.Moved)+len(old.Edited)+len(old.Removed) > 0 { // which may have been said
 			farewellAt = later(farewellAt, now.Add(reactionTime))
 		}
 	}
 	if len(p.Removed) > 0 {
 		p.Announcement = v1alpha1.AnnounceClosing
 	}
-	farewellAt = later(farewellAt, busyUntil(st))
-	p.Timer = timerAtClosing(st, farewellAt)
+	farewellAt = later(later(farewellAt, busyUntil(st)), settling(st))
 	if returnsBy(st.Timer, farewellAt) {
 		farewellAt = later(farewellAt, afterReturn(st.Timer))
 	}
+	p.Timer = timerAtClosing(st, farewellAt)
 	if farewellAt.After(now) {
 		p.NotBefore = microTime(farewellAt)
 	}
@@ -242,10 +256,11 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	if old == nil {
 		old = &v1alpha1.PendingSignals{}
 	}
-	if len(old.Edited) > 0 && (old.NotBefore == nil || !old.NotBefore.After(now)) {
-		st.Signals.RenamedAt = microTime(now) // some may have heard it
+	sent, busy := maybeSent(st, now)
+	moved := mergeMoves(old, d, v, sent, now)
+	if busy {
+		st.Signals.RenamedAt = microTime(now)
 	}
-	moved := mergeMoves(st, old, d, v, now)
 	p := &v1alpha1.PendingSignals{
 		Announcement: old.Announcement,
 		NewRooms:     slices.DeleteFunc(slices.Clone(d.NewRooms), func(r roomName) bool { return sameRoom(old.Removed, *v.room(r)) != nil }),
@@ -254,6 +269,9 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 		Moved:        moved,
 		Timer:        mergeTimer(old.Timer, d.Timer, v.Timer),
 		Roles:        union(old.Roles, d.Roles),
+	}
+	if p.Announcement == v1alpha1.AnnounceOpening && len(v.Rooms) == 0 {
+		p.Announcement = "" // there is nothing open any more
 	}
 	if p.Announcement == "" {
 		p.Announcement = d.Announcement
@@ -264,24 +282,40 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	return p
 }
 
+// maybeSent are those whom the plan so far may have told to move, and whether it may have told that rooms are renamed or gone: whatever is in a
+// step that was due. A countdown that calls people back can also have put off since what was due before.
+func maybeSent(st *v1alpha1.BreakoutSetStatus, now time.Time) (map[personName]bool, bool) {
+	sent, busy := map[personName]bool{}, false
+	steps, _ := NextSteps(st, now)
+	for _, step := range steps {
+		busy = busy || step.keepsBusy(st.Signals.Pending)
+		for _, p := range step.Moves {
+			sent[p] = true
+		}
+	}
+	if p := st.Signals.Pending; p != nil && isCalledBack(st, now) {
+		busy = len(p.Edited)+len(p.Removed) > 0
+		for _, m := range p.Moved {
+			sent[m.Participant] = true
+		}
+	}
+	return sent, busy
+}
+
 // mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones.
 //
 // Of the plan before, who cannot have been told is told only if they still belong elsewhere. The others may have been told, and their browsers
 // may be about to act on it: they are told in any case, after that.
-func mergeMoves(st *v1alpha1.BreakoutSetStatus, old, d *v1alpha1.PendingSignals, v View, now time.Time) []v1alpha1.PendingMove {
+func mergeMoves(old, d *v1alpha1.PendingSignals, v View, sent map[personName]bool, now time.Time) []v1alpha1.PendingMove {
 	moves, after := map[personName]v1alpha1.PendingMove{}, v.Places()
 	pending := make(map[personName]bool, len(old.Moved))
 	for _, m := range old.Moved {
 		pending[m.Participant] = true
-		switch {
-		case m.NotBefore != nil && m.NotBefore.After(now):
-			// may have been told by an earlier plan, and was not by this one
-		case old.NotBefore != nil && old.NotBefore.After(now), recentlyTold(st, m.Participant).After(now):
-			if orMain(after[m.Participant]) == m.From {
-				continue // back again before anybody heard of it
-			}
-		default:
+		switch maybeBefore := m.NotBefore != nil; {
+		case sent[m.Participant]:
 			m.NotBefore = microTime(now.Add(reactionTime))
+		case !maybeBefore && orMain(after[m.Participant]) == m.From:
+			continue // back again before anybody heard of it
 		}
 		moves[m.Participant] = m
 	}

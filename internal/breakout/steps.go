@@ -52,7 +52,8 @@ type Step struct {
 	// Ends is when the countdown ends that StepTimerClear puts in the place of a running one; zero for the others.
 	Ends time.Time
 
-	// Again is when StepTimerSet is to be said once more, because people are changing rooms and may not hear it; zero when it is not.
+	// Again is when StepTimerSet or StepTimerClear is to be said once more, because people are changing rooms and may not hear it; zero when it
+	// is not.
 	Again time.Time
 }
 
@@ -81,10 +82,16 @@ func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time
 	}
 	b := stepBuilder{st: st, p: p, now: now, places: Planned(st).Places()}
 	b.calledBack = isCalledBack(st, now)
-	b.edits()
-	b.additions()
-	b.moves()
-	b.removals()
+	if until := settling(st); until.After(now) {
+		if p.Announcement != "" || len(p.Edited)+len(p.Added)+len(p.Moved)+len(p.Removed) > 0 {
+			b.due = until
+		}
+	} else {
+		b.edits()
+		b.additions()
+		b.moves()
+		b.removals()
+	}
 	b.timer()
 	b.roles()
 	b.choice()
@@ -161,7 +168,7 @@ func (b *stepBuilder) moves() {
 			b.wait(m.NotBefore.Time)
 		case recentlyTold(b.st, m.Participant).After(b.now):
 			b.wait(recentlyTold(b.st, m.Participant))
-		case m.From != mainRoom && b.calledBack:
+		case b.calledBack && (m.From != mainRoom || m.NotBefore != nil): // who is in a breakout room, or may be
 			b.wait(afterReturn(b.st.Timer))
 		default:
 			told.Moves = append(told.Moves, m.Participant)
@@ -210,10 +217,13 @@ func (b *stepBuilder) removals() {
 
 // timer does not wait for other steps: a countdown that is out of date would call people back.
 func (b *stepBuilder) timer() {
+	var again time.Time
+	until := movesUntil(b.st.Signals.RecentMoves)
+	if until.After(b.now) {
+		again = until
+	}
 	switch b.p.Timer {
 	case v1alpha1.TimerSet:
-		recent := movesUntil(b.st.Signals.RecentMoves)
-		until := recent
 		if b.moving {
 			until = b.now.Add(reactionTime)
 		}
@@ -221,17 +231,9 @@ func (b *stepBuilder) timer() {
 			b.wait(until)
 			return
 		}
-		step := Step{Kind: StepTimerSet}
-		if recent.After(b.now) {
-			step.Again = recent
-		}
-		b.add(step)
+		b.add(Step{Kind: StepTimerSet, Again: again})
 	case v1alpha1.TimerClear:
-		if until := busyUntil(b.st); until.After(b.now) {
-			b.wait(until) // who enters a room in the last second of a countdown misses its end
-			return
-		}
-		b.add(Step{Kind: StepTimerClear, Ends: b.now.Add(clearLasts)})
+		b.add(Step{Kind: StepTimerClear, Ends: b.now.Add(clearLasts), Again: again})
 	case v1alpha1.TimerCleared:
 		if until := timerRunsOut(b.st); until.After(b.now) {
 			b.wait(until)
@@ -263,9 +265,19 @@ func (b *stepBuilder) wait(until time.Time) {
 	}
 }
 
-// clearLasts is how long the countdown runs that ends a running one. Browsers need to receive it more than a second before its end: they count
-// whole seconds, and miss the end otherwise. And whoever was told to move just before it does so after that.
-const clearLasts = 5 * time.Second
+// clearLasts is how long the countdown runs that ends a running one. Browsers count whole seconds, and begin anew when they change rooms or learn
+// a room's new name; who does so in the last second misses the end. So it runs until all have acted on what they were told before, and those who
+// are told anything in its first seconds are told later, see settling.
+const clearLasts = 8 * time.Second
+
+// settling is until when nobody may be told anything that they act on 5 seconds later, since a countdown was ended that would be in its last
+// second then.
+func settling(st *v1alpha1.BreakoutSetStatus) time.Time {
+	if p := st.Signals.Pending; p == nil || p.Timer != v1alpha1.TimerCleared || st.Signals.SettledAt == nil {
+		return time.Time{}
+	}
+	return st.Signals.SettledAt.Add(clearLasts - 5*time.Second)
+}
 
 // returnMargin is how long before its end a countdown with automatic return may have browsers act: they count whole seconds, and signals take
 // their time.
@@ -320,13 +332,8 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 			if step.Kind == StepAllRemoved {
 				p.Announcement = without(p.Announcement, v1alpha1.AnnounceResend)
 			}
-		case StepTimerSet, StepTimerCleared:
-			p.Timer = ""
-			if !step.Again.IsZero() {
-				p.Timer, again = v1alpha1.TimerSet, microTime(step.Again)
-			}
-		case StepTimerClear:
-			p.Timer = v1alpha1.TimerCleared
+		case StepTimerSet, StepTimerClear, StepTimerCleared:
+			p.Timer, again = step.settled()
 		case StepRoles:
 			p.Roles = nil
 		case StepMoved:
@@ -344,26 +351,55 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 	s.Missing = Audience(st)
 }
 
-// Interrupt takes note of who was told to move when the telling of steps was broken off: told is how many of the steps each room's session has
-// had. Without it they count as maybe told, and a newer plan tells them once more. What is pending stays so for all the others.
+// settled is what is still to be said of the countdown when the step was said, and when that is to be said at the earliest.
+func (s Step) settled() (v1alpha1.TimerChange, *metav1.MicroTime) {
+	switch {
+	case s.Kind == StepTimerSet && !s.Again.IsZero():
+		return v1alpha1.TimerSet, microTime(s.Again)
+	case s.Kind == StepTimerClear && !s.Again.IsZero():
+		return v1alpha1.TimerClear, microTime(s.Again)
+	case s.Kind == StepTimerClear:
+		return v1alpha1.TimerCleared, nil
+	default:
+		return "", nil
+	}
+}
+
+// Interrupt takes note of who was told to move when the telling of steps is broken off for a newer plan: told is how many of the steps each
+// room's session has had. Who was told for certain is done with; the others whom the steps name may have been, and are told once more when
+// their browsers have acted on it.
 func Interrupt(st *v1alpha1.BreakoutSetStatus, steps []Step, told map[v1alpha1.BreakoutRoomName]int, now time.Time) {
 	p := st.Signals.Pending
 	if p == nil {
 		return
 	}
 	var moved []personName
-	p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool {
-		i := slices.IndexFunc(steps, func(s Step) bool { return slices.Contains(s.Moves, m.Participant) })
-		certain := m.NotBefore == nil && i >= 0 && told[m.From] > i // who may have been told before can be in another session
-		if certain {
-			moved = append(moved, m.Participant)
+	for i, step := range steps {
+		if step.keepsBusy(p) {
+			st.Signals.RenamedAt = microTime(now)
 		}
-		return certain
-	})
+		for _, name := range step.Moves {
+			at := slices.IndexFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return m.Participant == name })
+			switch {
+			case at < 0:
+			case p.Moved[at].NotBefore == nil && told[p.Moved[at].From] > i: // who may have been told before can be in another session
+				moved = append(moved, name)
+				p.Moved = slices.Delete(p.Moved, at, at+1)
+			default:
+				p.Moved[at].NotBefore = microTime(now.Add(reactionTime))
+			}
+		}
+	}
 	if len(moved) > 0 && p.Announcement == "" {
 		p.Announcement = v1alpha1.AnnounceResend // the others have not heard where these are
 	}
 	remember(st, moved, now)
+}
+
+// keepsBusy tells whether browsers act on a step without being named in it: those in a room that is renamed, or gone. A removal may be said
+// again only after that, or who chose the room would change rooms twice.
+func (s Step) keepsBusy(p *v1alpha1.PendingSignals) bool {
+	return (s.Kind == StepEdited && len(p.Edited) > 0) || s.Kind == StepRemoved || s.Kind == StepAllRemoved
 }
 
 // sentBy are those whom a step may have sent somewhere: with mode Choose anybody can be in a removed room.

@@ -88,9 +88,8 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.turn(10 * time.Second)
 
 			edit(set, lasting(0))
-			Eventually(func() []string { return countdowns(ada) }).Should(HaveLen(1))
+			ends := c.dropped(set, host)
 			c.waitReconciling(set, v1alpha1.UpdatingReason)
-			ends := dropped(host)
 			Expect(ends.Sub(c.clock.Now())).To(BeNumerically(">=", 2*time.Second))
 			Expect(countdowns(ada)).To(Equal([]string{countdown(ends, 0, 0, true)}))
 			c.turn(ends.Sub(c.clock.Now()) - time.Millisecond)
@@ -131,9 +130,9 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			c.turn(10 * time.Second)
 			edit(set, closed)
-			Eventually(func() []string { return c.told(ada) }).Should(HaveLen(2))
+			ends := c.dropped(set, host)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			ends := dropped(host)
+			Expect(c.told(ada)).To(HaveLen(2))
 			Expect(ends.Sub(c.clock.Now())).To(BeNumerically(">=", 2*time.Second))
 			ada.Disconnect()
 			c.turn(ends.Sub(c.clock.Now()) - time.Millisecond)
@@ -192,9 +191,11 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.turn(2 * time.Minute)
 			edit(set, lasting(60))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			Eventually(func() []string { return c.told(ada) }).Should(Equal([]string{"allRoomRemoved", "timer 0m to 5s, warning 0s, manual"}))
-			c.turn(5 * time.Second)
-			Eventually(func() []string { return c.told(c.browsers["Host"])[3:] }).Should(HaveExactElements(HavePrefix("timer 0m"), "timer {}"))
+			host := c.browsers["Host"]
+			ends := c.dropped(set, host)
+			Expect(c.told(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
+			c.turn(ends.Sub(c.clock.Now()))
+			Eventually(func() []string { return c.told(host)[3:] }).Should(HaveExactElements(HavePrefix("timer 0m"), "timer {}"))
 			c.turn(7 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
@@ -276,8 +277,9 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.turn(10 * time.Second)
 			edit(set, openingAt(now.Add(5*time.Minute)))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			Eventually(func() []string { return c.told(ada) }).Should(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
-			c.turn(5 * time.Second)
+			ends := c.dropped(set, host)
+			Expect(c.told(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
+			c.turn(ends.Sub(c.clock.Now()))
 			Eventually(func() []string { return countdowns(host) }).Should(HaveLen(3))
 			c.turn(6 * time.Second)
 			c.waitReady(set)
@@ -458,9 +460,10 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 	})
 })
 
-// dropped is when the countdown ends that a browser was told last, and which takes the place of the one that ran.
-func dropped(browser *simulator.Client) time.Time {
+// dropped waits until everybody was told of a countdown in the place of the one that ran, and returns when it ends, as a browser was told.
+func (c *classroom) dropped(set *v1alpha1.BreakoutSet, browser *simulator.Client) time.Time {
 	GinkgoHelper()
+	Eventually(func() *v1alpha1.PendingSignals { return refresh(set).Status.Signals.Pending }).Should(HaveValue(HaveField("Timer", v1alpha1.TimerCleared)))
 	var end int64
 	all := countdowns(browser)
 	_, err := fmt.Sscanf(all[len(all)-1], `{"endTime":%d,`, &end)

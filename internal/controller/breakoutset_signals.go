@@ -40,33 +40,36 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		if err := r.ensureFresh(ctx, s); err != nil {
 			return err
 		}
-		if t.retryAt.After(s.now) {
+		patient := s.patience(t).After(s.now)
+		if patient && t.retryAt.After(s.now) {
 			s.trouble = t.trouble
-			s.wake(t.retryAt)
+			s.wake(minTime(t.retryAt, s.patience(t)))
 			return nil
 		}
-		r.tell(ctx, s, t)
-		if missing := t.missing(); len(missing) > 0 && !s.givesUp(t) {
+		if t.tries == 0 || s.now.Before(s.farewellLimit()) {
+			r.tell(ctx, s, t)
+		}
+		if missing := t.missing(); len(missing) > 0 && patient {
 			s.status().Signals.Missing = missing
 			s.trouble = t.trouble
-			s.wake(t.again(s.now))
+			s.wake(minTime(t.again(r.Clock.Now()), s.patience(t)))
 			return nil
 		}
 		s.trouble = t.trouble
 		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), r.Clock.Now())
 		s.told = append(s.told, t.steps...)
-		r.telling.forget(s.set.UID)
 		if err := r.commitStatus(ctx, s); err != nil {
-			return err
+			return err // what was told is remembered, and noted next time
 		}
+		r.telling.forget(s.set.UID)
 		s.now = r.Clock.Now()
 		s.wake(s.now) // who has left a room by now needs no token for it
 	}
 }
 
-// givesUp tells whether sessions that could not be told have been tried for long enough.
-func (s *breakoutScope) givesUp(t *telling) bool {
-	return s.now.Sub(t.began) >= tellingPatience || !s.now.Before(s.farewellLimit())
+// patience is until when sessions that could not be told are tried again.
+func (s *breakoutScope) patience(t *telling) time.Time {
+	return minTime(t.began.Add(tellingPatience), s.farewellLimit())
 }
 
 // ensureFresh makes sure, before anybody is told anything, that the status is the API server's and not an older one of the cache.
@@ -94,9 +97,11 @@ func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *t
 	}
 	ctx, stop := r.telling.start(ctx, s.set.UID)
 	defer stop()
-	if next := s.schedule.Next; !next.IsZero() { // a due timer goes before what is still to be said
-		timer := r.Clock.AfterFunc(max(next.Sub(r.Clock.Now()), time.Millisecond), stop)
-		defer timer.Stop()
+	for _, due := range []time.Time{s.schedule.Next, s.farewellLimit()} { // a due timer goes before what is still to be said
+		if due.After(s.now) {
+			timer := r.Clock.AfterFunc(max(due.Sub(r.Clock.Now()), time.Millisecond), stop)
+			defer timer.Stop()
+		}
 	}
 	source := breakout.Source{Set: s.set.Namespace + "/" + s.set.Name, UID: string(s.set.UID), MeetingRoom: s.set.Spec.MeetingRoomRef.Name}
 	script := breakout.NewScript(source, s.status(), t.steps)

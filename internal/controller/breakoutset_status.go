@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
@@ -74,7 +73,7 @@ func (s *breakoutScope) conclude() {
 		breakout.Forget(st)
 		s.wake(s.now) // it may be wanted open again by now
 	}
-	st.Replicas, st.ReadyRooms = ptr.To(int32(len(s.children))), ptr.To(int32(ready))
+	st.Replicas, st.ReadyRooms = new(int32(len(s.children))), new(int32(ready))
 	st.RoomSummary = fmt.Sprintf("%d/%d", len(st.Rooms), len(s.wanted))
 	if breakout.IsOpen(s.set) && s.main != nil {
 		st.Unassigned = s.assignment.Unassigned

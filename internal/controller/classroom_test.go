@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -215,7 +217,7 @@ func (c *classroom) quiet() {
 	GinkgoHelper()
 	Eventually(func() bool {
 		before := len(c.api.all())
-		time.Sleep(150 * time.Millisecond) //nolint:forbidigo // there is no event for "nothing happens"
+		time.Sleep(150 * time.Millisecond) // there is no event for "nothing happens"
 		return len(c.api.all()) == before
 	}).Should(BeTrue())
 }
@@ -276,4 +278,110 @@ func revisionsOf(browser *simulator.Client) []int64 {
 		revisions = append(revisions, d.Revision)
 	}
 	return revisions
+}
+
+// killAt has the operator die at the nth write for which it is meant, such as "roomsignals/hello/status": after it landed, or instead of
+// it. From then on it writes nothing. The channel is closed when that has happened; reborn starts another operator.
+func (c *classroom) killAt(match string, nth int, lands bool) <-chan struct{} {
+	killed := make(chan struct{})
+	var seen atomic.Int32
+	c.api.intercept(func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.Contains(req.URL.Path, match) {
+			seen.Add(1)
+		}
+		if int(seen.Load()) < nth {
+			return send()
+		}
+		select {
+		case <-killed:
+		default:
+			if lands {
+				resp, err := send()
+				if err != nil {
+					return nil, err
+				}
+				_ = resp.Body.Close()
+			}
+			close(killed)
+		}
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	})
+	return killed
+}
+
+// reborn starts another operator after killAt.
+func (c *classroom) reborn(killed <-chan struct{}) {
+	GinkgoHelper()
+	Eventually(killed).Should(BeClosed())
+	c.stop()
+	c.api.intercept(nil)
+	c.start()
+}
+
+// makeSignal makes a RoomSignal and does not wait.
+func (c *classroom) makeSignal(name string, change ...func(*v1alpha1.RoomSignal)) *v1alpha1.RoomSignal {
+	GinkgoHelper()
+	signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name}}
+	for _, f := range change {
+		f(signal)
+	}
+	Expect(admin.Create(context.Background(), signal)).To(Succeed())
+	return signal
+}
+
+// toRoom sends a signal to a meeting room, toSet to all rooms of a set, or to some.
+func toRoom(name string) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) { s.Spec.MeetingRoomRef = &v1alpha1.LocalObjectReference{Name: name} }
+}
+
+func toSet(name string, rooms ...v1alpha1.BreakoutRoomName) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) {
+		s.Spec.BreakoutSetRef, s.Spec.Rooms = &v1alpha1.LocalObjectReference{Name: name}, rooms
+	}
+}
+
+// saying gives a signal a message, custom data of the user's own.
+func saying(from, text string) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) {
+		s.Spec.Message = &v1alpha1.Message{From: v1alpha1.ParticipantName(from), Text: text}
+	}
+}
+
+func custom(typ, data string) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) { s.Spec.Custom = &v1alpha1.CustomSignal{Type: typ, Data: data} }
+}
+
+// within gives a signal a deadline.
+func within(seconds int32) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) { s.Spec.DeadlineSeconds = &seconds }
+}
+
+// deliveriesOf is what became of a signal, room by room: "main: Accepted 1; red: Pending 3", with the attempts.
+func deliveriesOf(signal *v1alpha1.RoomSignal) string {
+	var all []string
+	for _, d := range signal.Status.Deliveries {
+		all = append(all, fmt.Sprintf("%s: %s %d", d.Room, d.Result, d.Attempts))
+	}
+	return strings.Join(all, "; ")
+}
+
+// textsOf are the texts of the messages, and the data of the custom signals, that a browser received.
+func textsOf(browser *simulator.Client) []string {
+	GinkgoHelper()
+	texts := []string{}
+	for _, s := range browser.Signals() {
+		switch s.Type {
+		case "breakout-room", "count-down-timer", "update-participant":
+		case "message":
+			var d struct {
+				Text string `json:"text"`
+			}
+			Expect(json.Unmarshal([]byte(s.Data), &d)).To(Succeed())
+			texts = append(texts, d.Text)
+		default:
+			texts = append(texts, s.Data)
+		}
+	}
+	return texts
 }

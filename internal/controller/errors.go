@@ -129,7 +129,10 @@ func settle(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, er
 func outlive(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(sideEffectGrace, cancel)
+		grace, end := context.WithTimeout(detached, sideEffectGrace)
+		defer end()
+		<-grace.Done()
+		cancel()
 	})
 	return detached, func() {
 		stop()

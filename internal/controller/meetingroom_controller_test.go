@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -296,6 +296,41 @@ var _ = Describe("MeetingRoom", func() {
 		})
 	})
 
+	It("has one session when two operators work at once", func() {
+		w := newWorld(withKinds(setupVonageAccounts, setupMeetingRooms))
+		w.makeAccount("main", asDefault)
+		other := *w
+		other.start()
+		DeferCleanup(other.stop)
+		published := map[string]bool{}
+		var rooms []*v1alpha1.MeetingRoom
+		for i := range 20 {
+			rooms = append(rooms, w.makeRoom(fmt.Sprintf("room-%d", i)))
+		}
+		for _, room := range rooms {
+			w.waitReady(room)
+			published[room.Status.SessionID] = true
+			w.connect(tokenOf(room, "Ada").Token)
+		}
+		Expect(published).To(HaveLen(len(rooms)))
+		created := map[string]bool{}
+		for _, c := range w.callsOf(simulator.OpCreateSession) {
+			created[c.CreatedSessionID] = true
+		}
+		for id := range published {
+			Expect(created).To(HaveKey(id))
+		}
+		By("they come to rest, and the sessions are still the same")
+		Expect(w.sim.WaitIdle(context.Background())).To(Succeed())
+		seq := w.sim.LastSeq()
+		w.api.reset()
+		Consistently(w.api.all, 300*time.Millisecond).Should(BeEmpty())
+		Expect(w.sim.CallsSince(seq)).To(BeEmpty())
+		for _, room := range rooms {
+			Expect(published).To(HaveKey(refresh(room).Status.SessionID))
+		}
+	})
+
 	Describe("the vendor", func() {
 		for _, fault := range []struct {
 			simulator.Fault
@@ -339,7 +374,7 @@ var _ = Describe("MeetingRoom", func() {
 	})
 
 	Describe("the lock of the breakout sets", func() {
-		hold := func(w *world, room *v1alpha1.MeetingRoom, name, uid string) {
+		hold := func(room *v1alpha1.MeetingRoom, name, uid string) {
 			GinkgoHelper()
 			Eventually(func() error {
 				refresh(room)
@@ -364,14 +399,14 @@ var _ = Describe("MeetingRoom", func() {
 			w.makeAccount("main", asDefault)
 			room := w.makeReadyRoom("algebra")
 
-			hold(w, room, "nobody", "uid")
+			hold(room, "nobody", "uid")
 			free(room)
 
 			set := makeSet(w, room)
-			hold(w, room, set.Name, "another-uid")
+			hold(room, set.Name, "another-uid")
 			free(room)
 
-			hold(w, room, set.Name, string(set.UID))
+			hold(room, set.Name, string(set.UID))
 			edit(room, func(r *v1alpha1.MeetingRoom) { r.Spec.DisplayName = "Algebra" })
 			w.waitReady(room)
 			Eventually(func() int64 { return refresh(room).Status.ObservedGeneration }).Should(Equal(room.Generation))
@@ -381,7 +416,7 @@ var _ = Describe("MeetingRoom", func() {
 			free(room)
 
 			edit(set, func(s *v1alpha1.BreakoutSet) { s.Spec.State = v1alpha1.DesiredOpen })
-			hold(w, room, set.Name, string(set.UID))
+			hold(room, set.Name, string(set.UID))
 			Expect(admin.Delete(context.Background(), set)).To(Succeed())
 			free(room)
 		})
@@ -392,10 +427,10 @@ var _ = Describe("MeetingRoom", func() {
 			open := func(room *v1alpha1.MeetingRoom, set *v1alpha1.BreakoutSet) {
 				Eventually(func() error {
 					refresh(set)
-					set.Status.OpenedAt, set.Status.Replicas = ptr.To(metav1.Now()), ptr.To[int32](2)
+					set.Status.OpenedAt, set.Status.Replicas = new(metav1.Now()), new(int32(2))
 					return admin.Status().Update(context.Background(), set)
 				}).Should(Succeed())
-				hold(w, room, set.Name, string(set.UID))
+				hold(room, set.Name, string(set.UID))
 				ada := w.connect(tokenOf(room, "Ada").Token)
 				Expect(admin.Delete(context.Background(), room)).To(Succeed())
 				Consistently(func() bool { return ada.Connected() && refresh(room) != nil }, 200*time.Millisecond).Should(BeTrue())
@@ -403,7 +438,7 @@ var _ = Describe("MeetingRoom", func() {
 			room := w.makeReadyRoom("algebra")
 			set := makeSet(w, room)
 			open(room, set)
-			set.Status.ClosedAt, set.Status.Replicas = ptr.To(metav1.Now()), ptr.To[int32](0)
+			set.Status.ClosedAt, set.Status.Replicas = new(metav1.Now()), new(int32(0))
 			Eventually(func() error {
 				status := set.Status
 				refresh(set)

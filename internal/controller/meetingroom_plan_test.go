@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -54,28 +53,28 @@ func TestPlanTokens(t *testing.T) {
 		want     tokenAction
 	}{
 		"none yet":                            {want: mintToken},
-		"fresh":                               {existing: ptr.To(made(0)), want: keepToken},
-		"not due":                             {existing: ptr.To(made(ttl / 2)), want: keepToken},
-		"due":                                 {existing: ptr.To(made(due)), want: mintToken},
-		"expired":                             {existing: ptr.To(made(ttl)), want: mintToken},
-		"other inputs":                        {existing: ptr.To(made(0, otherInputs)), want: mintToken},
-		"other key":                           {existing: ptr.To(made(0, otherKey)), want: mintToken},
-		"to be moved into a Secret":           {existing: ptr.To(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: mintToken},
-		"in its Secret, as far as known":      {existing: ptr.To(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, want: keepToken},
-		"in its Secret":                       {existing: ptr.To(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: present, want: keepToken},
-		"gone from its Secret":                {existing: ptr.To(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: mintToken},
-		"to be moved out of a Secret":         {existing: ptr.To(made(0, inSecret)), want: mintToken},
+		"fresh":                               {existing: new(made(0)), want: keepToken},
+		"not due":                             {existing: new(made(ttl / 2)), want: keepToken},
+		"due":                                 {existing: new(made(due)), want: mintToken},
+		"expired":                             {existing: new(made(ttl)), want: mintToken},
+		"other inputs":                        {existing: new(made(0, otherInputs)), want: mintToken},
+		"other key":                           {existing: new(made(0, otherKey)), want: mintToken},
+		"to be moved into a Secret":           {existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: mintToken},
+		"in its Secret, as far as known":      {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, want: keepToken},
+		"in its Secret":                       {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: present, want: keepToken},
+		"gone from its Secret":                {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: mintToken},
+		"to be moved out of a Secret":         {existing: new(made(0, inSecret)), want: mintToken},
 		"no key: none yet":                    {noKey: true, want: lackToken},
-		"no key: fresh":                       {noKey: true, existing: ptr.To(made(0)), want: keepToken},
-		"no key: due":                         {noKey: true, existing: ptr.To(made(due)), want: keepToken},
-		"no key: expired":                     {noKey: true, existing: ptr.To(made(ttl)), want: lackExpired},
-		"no key: of another key":              {noKey: true, existing: ptr.To(made(0, otherKey)), want: keepToken},
-		"no key: other inputs":                {noKey: true, existing: ptr.To(made(0, otherInputs)), want: keepOutdated},
-		"no key: other role":                  {noKey: true, existing: ptr.To(made(0, otherRole)), want: lackToken},
-		"no key: to be moved into a Secret":   {noKey: true, existing: ptr.To(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: keepOutdated},
-		"no key: gone from its Secret":        {noKey: true, existing: ptr.To(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackToken},
-		"no key: to be moved out of a Secret": {noKey: true, existing: ptr.To(made(0, inSecret)), want: keepOutdated},
-		"no key: expired and gone from its Secret": {noKey: true, existing: ptr.To(made(ttl, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackExpired},
+		"no key: fresh":                       {noKey: true, existing: new(made(0)), want: keepToken},
+		"no key: due":                         {noKey: true, existing: new(made(due)), want: keepToken},
+		"no key: expired":                     {noKey: true, existing: new(made(ttl)), want: lackExpired},
+		"no key: of another key":              {noKey: true, existing: new(made(0, otherKey)), want: keepToken},
+		"no key: other inputs":                {noKey: true, existing: new(made(0, otherInputs)), want: keepOutdated},
+		"no key: other role":                  {noKey: true, existing: new(made(0, otherRole)), want: lackToken},
+		"no key: to be moved into a Secret":   {noKey: true, existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: keepOutdated},
+		"no key: gone from its Secret":        {noKey: true, existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackToken},
+		"no key: to be moved out of a Secret": {noKey: true, existing: new(made(0, inSecret)), want: keepOutdated},
+		"no key: expired and gone from its Secret": {noKey: true, existing: new(made(ttl, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackExpired},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

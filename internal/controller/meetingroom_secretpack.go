@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -56,8 +57,8 @@ type packedToken struct {
 // data, and the number of each key's Secret.
 func packTokens(existing []map[string][]byte, tokens []packedToken) ([]map[string][]byte, map[string]int) {
 	at := map[string]int{}
-	for n := len(existing) - 1; n >= 0; n-- {
-		for key := range existing[n] {
+	for n, data := range slices.Backward(existing) {
+		for key := range data {
 			at[key] = n
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -184,9 +184,9 @@ func (r *MeetingRoomReconciler) newTokenSecret(room *v1alpha1.MeetingRoom, n int
 }
 
 func (r *MeetingRoomReconciler) deleteTokenSecrets(ctx context.Context, secrets []*corev1.Secret) error {
-	for n := len(secrets) - 1; n >= 0; n-- {
-		err := r.Delete(ctx, secrets[n], client.DisableReadYourWritesConsistency,
-			client.Preconditions{UID: ptr.To(secrets[n].UID), ResourceVersion: ptr.To(secrets[n].ResourceVersion)})
+	for _, secret := range slices.Backward(secrets) {
+		err := r.Delete(ctx, secret, client.DisableReadYourWritesConsistency,
+			client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 		if client.IgnoreNotFound(err) != nil {
 			return secretError("deleting", err)
 		}

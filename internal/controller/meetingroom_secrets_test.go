@@ -200,9 +200,7 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 	})
 
 	It("need the Role of config/rbac-token-secrets, and come as soon as it is there", func() {
-		user := "operator-under-test"
-		w := newWorld(asUser(user))
-		w.grantOperatorRoles(user)
+		w := newWorld(underItsRoles)
 		w.makeAccount("main", asDefault)
 		room, another := w.makeRoom("algebra", inSecrets), w.makeReadyRoom("physics")
 		w.waitStalled(room, v1alpha1.SecretsForbiddenReason)
@@ -210,7 +208,7 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 		Expect(room.Status.SessionID).NotTo(BeEmpty())
 		Expect(room.Status.Tokens).To(BeEmpty())
 
-		w.grant(user, w.namespace, w.roleOf(filepath.Join("rbac-token-secrets", "role.yaml")).Rules)
+		w.grant(w.namespace, w.roleOf(filepath.Join("rbac-token-secrets", "role.yaml")).Rules)
 		Eventually(func() metav1.ConditionStatus {
 			w.clock.Step(time.Minute)
 			c := refresh(room).Status.Conditions
@@ -249,8 +247,8 @@ func (w *world) textOf(ref *v1alpha1.SecretKeyReference) string {
 	return string(secret.Data[ref.Key])
 }
 
-// grantOperatorRoles gives a user the rights of config/rbac.
-func (w *world) grantOperatorRoles(user string) {
+// grantOperatorRoles gives the operator's user the rights of config/rbac.
+func (w *world) grantOperatorRoles() {
 	GinkgoHelper()
 	manifests, err := sandbox.ReadManifests(context.Background(), filepath.Join("..", "..", "config", "rbac", "role.yaml"))
 	Expect(err).NotTo(HaveOccurred())
@@ -258,7 +256,7 @@ func (w *world) grantOperatorRoles(user string) {
 		role := &rbacv1.ClusterRole{} // a Role has the same rules
 		Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object, role)).To(Succeed())
 		if m.GetKind() == "Role" {
-			w.grant(user, w.operatorNamespace, role.Rules)
+			w.grant(w.operatorNamespace, role.Rules)
 			continue
 		}
 		role.ObjectMeta = metav1.ObjectMeta{Name: w.id}
@@ -266,7 +264,7 @@ func (w *world) grantOperatorRoles(user string) {
 		Expect(admin.Create(context.Background(), &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: w.id},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: w.id},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: w.user}},
 		})).To(Succeed())
 	}
 }
@@ -282,14 +280,14 @@ func (w *world) roleOf(file string) *rbacv1.Role {
 	return role
 }
 
-// grant gives a user rights in a namespace.
-func (w *world) grant(user, namespace string, rules []rbacv1.PolicyRule) {
+// grant gives the operator's user rights in a namespace.
+func (w *world) grant(namespace string, rules []rbacv1.PolicyRule) {
 	GinkgoHelper()
 	name := metav1.ObjectMeta{Namespace: namespace, Name: "granted"}
 	Expect(admin.Create(context.Background(), &rbacv1.Role{ObjectMeta: name, Rules: rules})).To(Succeed())
 	Expect(admin.Create(context.Background(), &rbacv1.RoleBinding{
 		ObjectMeta: name,
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "granted"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: w.user}},
 	})).To(Succeed())
 }

@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
@@ -66,7 +65,7 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 	It("are replaced when a third of their life is left, by one write and without a wink of Ready", func() {
 		w := newWorld(byHand())
 		w.makeAccount("main", asDefault)
-		room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: ptr.To[int32](3600)} })
+		room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))} })
 		Expect(w.reconcileRoom(room)).To(Succeed())
 		w.waitReady(room)
 		first := *tokenOf(room, "Ada")
@@ -104,7 +103,7 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		va := w.makeAccount("main", asDefault)
 		room := w.makeReadyRoom("algebra")
 		first := tokenOf(room, "Ada").Token
-		edit(room, func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: ptr.To[int32](300)} })
+		edit(room, func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(300))} })
 		w.waitReady(room)
 		second := *tokenOf(room, "Ada")
 		Expect(second.Token).NotTo(Equal(first))
@@ -165,7 +164,7 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		w := newWorld()
 		w.makeAccount("main", asDefault)
 		fat := map[string]v1alpha1.ConnectionDataValue{}
-		for _, key := range strings.Fields("a b c d e f g h") {
+		for key := range strings.FieldsSeq("a b c d e f g h") {
 			fat[key] = v1alpha1.ConnectionDataValue(strings.Repeat("é", 64))
 		}
 		room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Participants[0].ConnectionData = fat })
@@ -173,7 +172,10 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		Expect(w.waitCondition(room, v1alpha1.TokensReadyCondition, metav1.ConditionFalse, "").Message).To(ContainSubstring(`"Ms Jones"`))
 		Expect(participantsOf(room)).To(Equal([]string{"Ada"}))
 		Expect(room.Status.ObservedGeneration).To(Equal(room.Generation))
-		edit(room, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants[0].ConnectionData["a"] = "é" })
+		edit(room, func(r *v1alpha1.MeetingRoom) {
+			delete(r.Spec.Participants[0].ConnectionData, "a")
+			r.Spec.Participants[0].ConnectionData["b"] = "x"
+		})
 		w.waitReady(room)
 		Expect(w.connect(tokenOf(room, "Ms Jones").Token).Data()).To(HaveSuffix(`é"}`))
 	})
@@ -196,7 +198,7 @@ func manyParticipants(n int) []v1alpha1.Participant {
 	for i := range participants {
 		name := strings.Repeat("ł", 60) + string(rune('a'+i/100)) + string(rune('a'+i/10%10)) + string(rune('a'+i%10))
 		participants[i] = v1alpha1.Participant{Name: v1alpha1.ParticipantName(name), ConnectionData: map[string]v1alpha1.ConnectionDataValue{}}
-		for _, key := range strings.Fields("a b c d e f g h") {
+		for key := range strings.FieldsSeq("a b c d e f g h") {
 			participants[i].ConnectionData[key] = v1alpha1.ConnectionDataValue(strings.Repeat("x", 64))
 		}
 	}

@@ -138,7 +138,7 @@ func (r *MeetingRoomReconciler) enqueueRooms(ctx context.Context, q workqueue.Ty
 	for _, key := range keys {
 		requests := r.roomRequests(ctx, client.MatchingFields{accountIndex: key})
 		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-			pq.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(handler.LowPriority)}, requests...)
+			pq.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests...)
 			continue
 		}
 		for _, request := range requests {

@@ -43,6 +43,8 @@ type RoomSignalReconciler struct {
 	MaxConcurrentReconciles int
 
 	alarms *alarms
+
+	sent *memory[sent]
 }
 
 // defaultSignalDeadline is how long the operator tries to send a signal that does not say.
@@ -58,13 +60,16 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	signal := &v1alpha1.RoomSignal{}
 	if err := r.Get(ctx, req.NamespacedName, signal); err != nil || !signal.DeletionTimestamp.IsZero() {
 		r.alarms.set(req.NamespacedName, time.Time{})
+		r.sent.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if signal.Status.CompletionTime != nil {
+		r.sent.forget(req.NamespacedName)
 		return ctrl.Result{}, r.expire(ctx, signal)
 	}
 	s := &signalScope{signal: signal, written: signal.DeepCopy(), now: r.Clock.Now()}
 	s.wake(s.deadline())
+	s.recall(r.sent.peek(signal))
 	err := r.send(ctx, s)
 	if err == nil {
 		err = r.commit(ctx, s)
@@ -73,7 +78,15 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, r.expire(ctx, signal)
 	}
 	r.alarms.set(req.NamespacedName, s.due)
-	return settle(ctx, ctrl.Result{}, err)
+	return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+}
+
+// sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent
+// again.
+type sent struct {
+	deliveries []v1alpha1.SignalDelivery
+	why        *verdict  // why one of them was not told
+	retryAt    time.Time // when to try again
 }
 
 // signalScope is what one reconcile of a RoomSignal works on.
@@ -89,9 +102,9 @@ func (s *signalScope) deadline() time.Time {
 
 func (s *signalScope) overdue() bool { return !s.now.Before(s.deadline()) }
 
-// wake asks for another reconcile at a time, or earlier.
+// wake asks for another reconcile at a time, or earlier; the zero time asks for nothing.
 func (s *signalScope) wake(at time.Time) {
-	if s.due.IsZero() || at.Before(s.due) {
+	if !at.IsZero() && (s.due.IsZero() || at.Before(s.due)) {
 		s.due = at
 	}
 }
@@ -103,7 +116,7 @@ func (r *RoomSignalReconciler) commit(ctx context.Context, s *signalScope) error
 	}
 	before := s.written
 	if err := r.Status().Update(ctx, s.signal); err != nil {
-		return client.IgnoreNotFound(err)
+		return err
 	}
 	s.written = s.signal.DeepCopy()
 	recordReady(r.Recorder, before, s.signal, "Send")
@@ -127,6 +140,7 @@ func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.Room
 // SetupWithManager registers the controller with a manager.
 func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.alarms = newAlarms(r.Clock)
+	r.sent = newMemory[sent]()
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoomSignal{}, unfinishedIndex, func(o client.Object) []string {
 		if o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil {
 			return nil

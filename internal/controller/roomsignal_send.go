@@ -57,8 +57,12 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 	if err := r.plan(ctx, s, to); err != nil || s.signal.Status.CompletionTime != nil {
 		return err
 	}
-	trouble := r.deliver(ctx, s, to)
-	s.conclude(trouble)
+	last := r.sent.of(s.signal)
+	if !last.retryAt.After(s.now) {
+		r.deliver(ctx, s, to, last)
+	}
+	s.wake(last.retryAt)
+	s.conclude(last.why)
 	return nil
 }
 
@@ -118,7 +122,7 @@ func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sen
 func (r *RoomSignalReconciler) ensureFresh(ctx context.Context, signal *v1alpha1.RoomSignal) error {
 	live := &v1alpha1.RoomSignal{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(signal), live); err != nil {
-		return client.IgnoreNotFound(err)
+		return err // what was deleted is not sent
 	}
 	if live.ResourceVersion != signal.ResourceVersion {
 		return errBehind
@@ -126,8 +130,24 @@ func (r *RoomSignalReconciler) ensureFresh(ctx context.Context, signal *v1alpha1
 	return nil
 }
 
-// deliver sends the signal to the sessions that have not had it, in parallel, and returns why one of them still has not.
-func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *sending) *verdict {
+// recall takes over what is known to have become of the signal and is not in its status yet; nil when nothing is.
+func (s *signalScope) recall(last *sent) {
+	if last == nil {
+		return
+	}
+	deliveries := s.signal.Status.Deliveries
+	for _, known := range last.deliveries {
+		i := slices.IndexFunc(deliveries, func(d v1alpha1.SignalDelivery) bool {
+			return d.Room == known.Room && d.SessionID == known.SessionID && d.Attempts < known.Attempts
+		})
+		if i >= 0 {
+			deliveries[i] = known
+		}
+	}
+}
+
+// deliver sends the signal to the sessions that have not had it, in parallel, and remembers what became of it.
+func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *sending, last *sent) {
 	deliveries := s.signal.Status.Deliveries
 	troubles := make([]*trouble, len(deliveries))
 	var group errgroup.Group
@@ -147,17 +167,20 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 		})
 	}
 	_ = group.Wait()
-	var why *verdict
+	*last = sent{deliveries: slices.Clone(deliveries)}
+	now := r.Clock.Now()
 	for i, t := range troubles {
 		if t == nil {
 			continue
 		}
-		why = &t.verdict
+		last.why = &t.verdict
 		if deliveries[i].Result == v1alpha1.DeliveryPending {
-			s.wake(s.now.Add(retryDelay(int(deliveries[i].Attempts)-1, s.signal.UID)))
+			at := now.Add(retryDelay(int(deliveries[i].Attempts)-1, s.signal.UID))
+			if last.retryAt.IsZero() || at.Before(last.retryAt) {
+				last.retryAt = at
+			}
 		}
 	}
-	return why
 }
 
 // deliverOnce sends the signal to one session and notes what became of it.

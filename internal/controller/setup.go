@@ -12,7 +12,6 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -168,8 +167,8 @@ func ManagerOptions(operatorNamespace string) ctrl.Options {
 			},
 		},
 		Client: client.Options{
-			Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)},
+			Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)},
 		},
-		Controller: config.Controller{EnableWarmup: ptr.To(true)},
+		Controller: config.Controller{EnableWarmup: new(true)},
 	}
 }

@@ -27,7 +27,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	testclock "k8s.io/utils/clock/testing"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,6 +59,9 @@ type world struct {
 	rooms    *MeetingRoomReconciler
 	accounts *VonageAccountReconciler
 
+	// user is whose rights the operator has; "" for all.
+	user string
+
 	config *rest.Config
 	kinds  []setupFunc
 	stop   func()
@@ -89,9 +91,10 @@ func byHand() worldOption {
 	}
 }
 
-// asUser has the operator work under a user's rights instead of all.
-func asUser(name string) worldOption {
-	return func(w *world) { w.config.Impersonate = rest.ImpersonationConfig{UserName: name} }
+// underItsRoles has the operator work as a user with the rights of config/rbac instead of all.
+func underItsRoles(w *world) {
+	w.user = "operator-" + w.id
+	w.config.Impersonate = rest.ImpersonationConfig{UserName: w.user}
 }
 
 // newWorld makes a world with a running operator and no account. It ends with the story.
@@ -121,6 +124,9 @@ func newWorld(options ...worldOption) *world {
 	for _, name := range []string{w.namespace, w.operatorNamespace} {
 		Expect(admin.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
 	}
+	if w.user != "" {
+		w.grantOperatorRoles()
+	}
 	w.start()
 	DeferCleanup(func() { w.stop() })
 	return w
@@ -133,7 +139,7 @@ func (w *world) start() {
 	config.Wrap(w.api.wrap)
 	o := ManagerOptions(w.operatorNamespace)
 	o.Metrics.BindAddress = "0"
-	o.Controller.SkipNameValidation = ptr.To(true)
+	o.Controller.SkipNameValidation = new(true)
 	here := map[string]cache.Config{w.namespace: {}}
 	for _, kind := range []client.Object{&v1alpha1.MeetingRoom{}, &v1alpha1.BreakoutSet{}, &v1alpha1.RoomSignal{}} {
 		o.Cache.ByObject[kind] = cache.ByObject{Namespaces: here}
@@ -150,7 +156,9 @@ func (w *world) start() {
 		cancel()
 		Expect(<-stopped).To(Succeed())
 	})
-	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	patience, enough := context.WithTimeout(ctx, 30*time.Second)
+	defer enough()
+	Expect(mgr.GetCache().WaitForCacheSync(patience)).To(BeTrue())
 }
 
 // restart stops the operator and starts another process, which knows nothing of the first.
@@ -179,7 +187,7 @@ func (w *world) newAccount(name string, change ...func(*v1alpha1.VonageAccount))
 			ProjectID:            w.projectID,
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: name},
 			Endpoint:             w.vendorURL,
-			RateLimit:            &v1alpha1.RateLimit{RequestsPerSecond: ptr.To[int32](10000), Burst: ptr.To[int32](20000)},
+			RateLimit:            &v1alpha1.RateLimit{RequestsPerSecond: new(int32(10000)), Burst: new(int32(20000))},
 		},
 	}
 	for _, c := range change {
@@ -266,18 +274,18 @@ func (w *world) waitReady(obj conditioned) {
 // waitStalled waits until Ready is False with a reason that needs somebody, and checks that the status is sound.
 func (w *world) waitStalled(obj conditioned, reason string) {
 	GinkgoHelper()
+	w.waitCondition(obj, v1alpha1.StalledCondition, metav1.ConditionTrue, reason)
 	w.waitCondition(obj, v1alpha1.ReadyCondition, metav1.ConditionFalse, reason)
 	checkConditions(obj)
-	Expect(meta.IsStatusConditionTrue(obj.GetConditions(), v1alpha1.StalledCondition)).To(BeTrue(), "%s is not Stalled: %v", obj.GetName(), obj.GetConditions())
 	Expect(kstatusOf(obj)).To(Equal(status.FailedStatus))
 }
 
 // waitReconciling waits until Ready is False with a reason that needs nobody, and checks that the status is sound.
 func (w *world) waitReconciling(obj conditioned, reason string) {
 	GinkgoHelper()
+	w.waitCondition(obj, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, reason)
 	w.waitCondition(obj, v1alpha1.ReadyCondition, metav1.ConditionFalse, reason)
 	checkConditions(obj)
-	Expect(meta.IsStatusConditionTrue(obj.GetConditions(), v1alpha1.ReconcilingCondition)).To(BeTrue(), "%s is not Reconciling: %v", obj.GetName(), obj.GetConditions())
 	Expect(kstatusOf(obj)).To(Equal(status.InProgressStatus))
 }
 
@@ -337,7 +345,8 @@ func checkConditions(obj conditioned) {
 	reconciling := meta.FindStatusCondition(conditions, v1alpha1.ReconcilingCondition)
 	isStalled := meta.FindStatusCondition(conditions, v1alpha1.StalledCondition)
 	Expect(reconciling != nil && isStalled != nil).To(BeFalse(), "both Reconciling and Stalled: %v", conditions)
-	Expect(ready.Status == metav1.ConditionTrue).To(Equal(reconciling == nil && isStalled == nil), "Ready contradicts Reconciling and Stalled: %v", conditions)
+	isReady, settled := ready.Status == metav1.ConditionTrue, reconciling == nil && isStalled == nil
+	Expect(isReady).To(Equal(settled), "Ready contradicts Reconciling and Stalled: %v", conditions)
 	for _, c := range conditions {
 		if c.Type == v1alpha1.ReconcilingCondition || c.Type == v1alpha1.StalledCondition {
 			Expect(c.Status).To(Equal(metav1.ConditionTrue), "%s must be absent or True", c.Type)
