@@ -6,6 +6,7 @@ package breakout_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
 // wireRoom is a room as a message lists it.
@@ -329,3 +331,35 @@ func sendAll(t *rapid.T, st *v1alpha1.BreakoutSetStatus, steps []breakout.Step) 
 func TestViewDiff(t *testing.T) { rapid.Check(t, checkViews) }
 
 func FuzzViewDiff(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkViews)) }
+
+// Clients that know pages go where they belong, in a meeting of which one message tells on many; one that does not know them may not, but never
+// breaks.
+func TestPagedClients(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	v := crowd(rng, 60, 300, false)
+	st := &v1alpha1.BreakoutSetStatus{}
+	breakout.PlanOpening(st, v, nine)
+	steps, _ := breakout.NextSteps(st, nine)
+	pages := breakout.NewScript(source, st, steps).Signals("main")[0]
+	if len(pages) < 3 {
+		t.Fatalf("%d pages: not what this is about", len(pages))
+	}
+	rng.Shuffle(len(pages), func(i, j int) { pages[i], pages[j] = pages[j], pages[i] }) // they are independent
+	belongs := v.Places()
+	main := browser.Room{ID: source.MeetingRoom, Name: v.MainDisplayName, SessionID: v.MainSessionID}
+	for i, p := range slices.Concat(v.MainParticipants, slices.Sorted(maps.Keys(belongs))) {
+		paged := i%10 != 0
+		c := browser.Join(browser.Config{Name: string(p), Main: main, Paged: paged}, nine)
+		for _, s := range pages {
+			c.Receive(v.MainSessionID, s.Type, s.Data)
+		}
+		c.Advance(at(10).Time)
+		want := v.MainSessionID
+		if r := belongs[p]; r != "" {
+			want = breakout.SessionOf(st, r)
+		}
+		if got := c.Connections(); len(c.Errors()) > 0 || (paged && !slices.Equal(got, []string{want})) {
+			t.Errorf("%s is connected to %v, belongs to %s; errors %v", p, got, want, c.Errors())
+		}
+	}
+}

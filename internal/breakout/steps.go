@@ -122,7 +122,7 @@ func (b *stepBuilder) choosing() bool { return b.st.Mode == v1alpha1.ModeChoose 
 
 func (b *stepBuilder) edits() {
 	again := b.p.Announcement == v1alpha1.AnnounceResend
-	switch until := movesUntil(b.st.Signals.RecentMoves); {
+	switch until := b.movingUntil(); {
 	case len(b.p.Edited) == 0 && !again:
 	case until.After(b.now):
 		b.wait(until) // who hears a rename on the way out of the room would take themselves to be in it still
@@ -215,10 +215,21 @@ func (b *stepBuilder) removals() {
 	b.add(step)
 }
 
+// movingUntil is when those have changed rooms who were told to before, or may have been.
+func (b *stepBuilder) movingUntil() time.Time {
+	until := movesUntil(b.st.Signals.RecentMoves)
+	for _, m := range b.p.Moved {
+		if m.NotBefore != nil {
+			until = later(until, m.NotBefore.Time)
+		}
+	}
+	return until
+}
+
 // timer does not wait for other steps: a countdown that is out of date would call people back.
 func (b *stepBuilder) timer() {
 	var again time.Time
-	until := movesUntil(b.st.Signals.RecentMoves)
+	until := b.movingUntil()
 	if until.After(b.now) {
 		again = until
 	}

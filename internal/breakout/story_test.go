@@ -294,6 +294,39 @@ func TestStories(t *testing.T) {
 			},
 			want: []string{"+7s to main red blue; participantMoved Algebra[Jo Co|] Red[Bob|Ada] Blue[Cyd|]"},
 		},
+		"also when something else changes meanwhile": {
+			acts: []act{
+				change(none, func(v *breakout.View) { move(v, "Ada", "blue") }).inTheMiddle(),
+				change(second, func(v *breakout.View) { move(v, "Ada", "red") }),
+				change(2*second, func(v *breakout.View) { v.Rooms = append(v.Rooms, listed("gold", "Gold")) }),
+			},
+			want: []string{
+				"+2s to main red blue; roomAdded Algebra[Jo Co|] Red[Bob Ada|] Blue[Cyd|] Gold[|]",
+				"+7s to main red blue gold; participantMoved Algebra[Jo Co|] Red[Bob|Ada] Blue[Cyd|] Gold[|]",
+			},
+		},
+		"a removal that may have been said is said again six seconds later": {
+			acts: []act{
+				change(none, func(v *breakout.View) { v.Rooms = append(v.Rooms, listed("gold", "Gold")) }),
+				change(10*second, func(v *breakout.View) { remove(v, "gold") }).inTheMiddle(),
+				change(11*second, func(v *breakout.View) { v.Rooms = append(v.Rooms, listed("grey", "Grey")) }),
+			},
+			want: []string{
+				"+0s to main red blue; roomAdded Algebra[Jo Co|] Red[Ada Bob|] Blue[Cyd|] Gold[|]",
+				"+11s to main red blue gold; roomAdded Algebra[Jo Co|] Red[Ada Bob|] Blue[Cyd|] Grey[|] Gold[|]",
+				"+17s to main red blue grey gold; roomRemoved Algebra[Jo Co|] Red[Ada Bob|] Blue[Cyd|] Grey[|]",
+			},
+		},
+		"a room that is removed while its rename is told: its people learn the name, and go back by it": {
+			acts: []act{
+				change(none, func(v *breakout.View) { v.Rooms[1].DisplayName = "Azure" }).inTheMiddle(),
+				change(second, func(v *breakout.View) { remove(v, "blue"); move(v, "Cyd", "main") }),
+			},
+			want: []string{
+				"+1s to main red blue; roomEdited Algebra[Jo Co|] Red[Ada Bob|] Azure[Cyd|]",
+				"+7s to main red blue; roomRemoved Algebra[Jo Co Cyd|] Red[Ada Bob|]",
+			},
+		},
 		"there and back, told for certain": {
 			acts: []act{
 				change(none, func(v *breakout.View) { move(v, "Ada", "blue") }).inTheMiddle(),

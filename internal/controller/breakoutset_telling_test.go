@@ -328,10 +328,14 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g := newGroups()
 			g.sim.AddFault(simulator.Fault{Kind: simulator.FaultForbidden})
 			edit(g.set, rename)
+			account := &v1alpha1.VonageAccount{ObjectMeta: metav1.ObjectMeta{Name: "default-" + g.id}}
+			g.waitCondition(account, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsRejectedReason)
 			Eventually(g.delivered).Should(Equal(v1alpha1.CredentialsRejectedReason))
+			g.quiet()
 			g.sim.ClearFaults()
 			g.turn(70 * time.Second) // refused credentials are tried again each minute
-			g.waitReady(&v1alpha1.VonageAccount{ObjectMeta: metav1.ObjectMeta{Name: "default-" + g.id}})
+			g.waitReady(account)
+			g.quiet()
 			g.turn(15 * time.Second)
 			g.waitReady(g.set)
 			Expect(g.hears(g.ada)()).To(Equal([]string{renamed}))

@@ -402,8 +402,9 @@ var _ = Describe("A RoomSignal", func() {
 		It("is not sent when somebody takes it back in time", func() {
 			c, ada := inGroups()
 			deleted := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "hello"}}
+			doomed := deleted.DeepCopy()
 			c.api.once("roomsignals/hello/status", func(send func() (*http.Response, error)) (*http.Response, error) {
-				_ = admin.Delete(context.Background(), deleted)
+				_ = admin.Delete(context.Background(), doomed)
 				return send()
 			})
 			c.makeSignal("hello", toSet("groups"), custom("a", "1"))
