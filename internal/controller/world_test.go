@@ -378,6 +378,7 @@ func (w *world) reconcileRoom(room *v1alpha1.MeetingRoom) error {
 
 func (w *world) reconcileAccount(va *v1alpha1.VonageAccount) {
 	GinkgoHelper()
+	w.waitCached(w.accounts, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.operatorNamespace, Name: va.Spec.CredentialsSecretRef.Name}})
 	Expect(w.reconcileUntilCurrent(w.accounts, va)).To(Succeed())
 }
 
