@@ -1,0 +1,228 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build crash
+
+package crash
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+)
+
+// way is how a case comes between.
+type way string
+
+const (
+	before    way = "before"
+	after     way = "after"
+	lateRooms way = "late-rooms"
+	lateSets  way = "late-sets"
+	stale     way = "stale"
+)
+
+// pauses tells whether the operator stops and goes on, and what its cache sees last when it does.
+func (w way) pauses() (string, bool) {
+	resource := map[way]string{lateRooms: "meetingrooms", lateSets: "breakoutsets"}[w]
+	return resource, resource != ""
+}
+
+// operation is a write to the API server or a call of the vendor.
+type operation struct {
+	// key names it by its kind and its object.
+	key string
+	// resource is what a write is to; empty for a call.
+	resource string
+	// nth is how many of this key there were in the story when it was sent, from 1.
+	nth int
+}
+
+// String is the operation's name in a case.
+func (op operation) String() string { return fmt.Sprintf("%s.%d", op.key, op.nth) }
+
+// cached tells whether the operator has a cache that is to see this write.
+func (op operation) cached() bool { return resources[op.resource] != nil }
+
+// intervention is what a case does at which operation.
+type intervention struct {
+	way way
+	at  operation
+}
+
+// gate is where every operation of every operator of a case passes. At first it lets them pass one by one, in an order that does not depend on
+// which came first, when nothing else goes on; from the intervention on, they pass as they come.
+type gate struct {
+	world *world
+
+	mu           sync.Mutex
+	counting     bool // the story has begun
+	oneByOne     bool
+	intervention *intervention
+	counts       map[string]int
+	passed       []operation
+	waiting      []*pass
+
+	// struck is the operator that the intervention met.
+	struck *operator
+}
+
+// pass is one operation at the gate.
+type pass struct {
+	op       operation
+	operator *operator
+	open     chan struct{}
+	// reconcile identifies the reconcile that it is of; empty for an event.
+	reconcile types.UID
+	strikes   way // what happens to the operator when it is carried out
+}
+
+// begin begins a story: operations count from now on, and something may come between. Without an intervention they go one by one if oneByOne
+// says so.
+func (g *gate) begin(i *intervention, oneByOne bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.counting, g.oneByOne, g.intervention = true, oneByOne, i
+	g.counts, g.passed = map[string]int{}, nil
+}
+
+// enter waits until an operation may be sent, and returns an error when it never will.
+func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, error) {
+	p := &pass{op: op, operator: o, open: make(chan struct{}), reconcile: controller.ReconcileIDFromContext(ctx)}
+	if err := o.awaitResume(); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	if g.oneByOne {
+		g.waiting = append(g.waiting, p)
+	} else {
+		g.release(p)
+	}
+	g.mu.Unlock()
+	o.touch()
+	select {
+	case <-p.open:
+	case <-ctx.Done():
+		if g.withdraw(p) {
+			return nil, ctx.Err()
+		}
+		// A process that stands still sends, however late, what it was about to send.
+	case <-o.life.Done():
+		g.withdraw(p)
+		return nil, errCut
+	}
+	if err := o.awaitResume(); err != nil {
+		return nil, err
+	}
+	o.begin()
+	return p, nil
+}
+
+// withdraw takes an operation back that has not passed, and tells whether it had not.
+func (g *gate) withdraw(p *pass) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, p)
+	if i < 0 {
+		return false
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	return true
+}
+
+// release lets an operation pass, or does to its operator what the case is about. The lock must be held.
+func (g *gate) release(p *pass) {
+	if g.counting {
+		g.counts[p.op.key]++
+		p.op.nth = g.counts[p.op.key]
+		g.passed = append(g.passed, p.op)
+	}
+	if i := g.intervention; i != nil && g.struck == nil && i.at.key == p.op.key && i.at.nth == p.op.nth {
+		g.world.tracef("%s %s", i.way, p.op)
+		g.struck, g.oneByOne = p.operator, false
+		if _, pauses := i.way.pauses(); pauses {
+			p.operator.pause()
+		} else if i.way == before {
+			p.operator.kill()
+		} else {
+			p.strikes = i.way
+		}
+		waiting := g.waiting
+		g.waiting = nil
+		if !p.operator.dead() {
+			for _, other := range waiting {
+				g.release(other)
+			}
+		}
+	}
+	g.world.tracef("operator %d: %s", p.operator.number, p.op)
+	close(p.open)
+}
+
+// open lets all operations pass from now on as they come.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.oneByOne = false
+	for _, p := range g.waiting {
+		g.release(p)
+	}
+	g.waiting = nil
+}
+
+// next lets the first of the waiting operations pass, and tells whether there was one.
+func (g *gate) next() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) == 0 {
+		return false
+	}
+	first := slices.MinFunc(g.waiting, func(a, b *pass) int { return cmp.Compare(a.op.key, b.op.key) })
+	g.waiting = slices.DeleteFunc(g.waiting, func(p *pass) bool { return p == first })
+	g.release(first)
+	return true
+}
+
+// held is how many reconciles of an operator wait for an operation to pass.
+func (g *gate) held(o *operator) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	reconciles := map[types.UID]bool{}
+	for _, p := range g.waiting {
+		if p.operator == o && p.reconcile != "" {
+			reconciles[p.reconcile] = true
+		}
+	}
+	return len(reconciles)
+}
+
+// leave ends an operation that was carried out.
+func (g *gate) leave(p *pass) {
+	switch p.strikes {
+	case after:
+		p.operator.kill()
+	case stale:
+		p.operator.blindfold(p.op.resource)
+	}
+	p.operator.end()
+}
+
+// victim is the operator that the intervention met; nil before it.
+func (g *gate) victim() *operator {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.struck
+}
+
+// story are the operations so far, without the periodic check of the account.
+func (g *gate) story() []operation {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(g.passed), func(op operation) bool { return strings.HasPrefix(op.key, probeKey) })
+}

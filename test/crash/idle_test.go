@@ -1,0 +1,319 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build crash
+
+package crash
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"regexp"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// An operator is idle when no request of it is under way; when its watches have delivered every write, and every handler has had what they
+// delivered; when no object is in a queue, or will be in a moment, and no reconcile runs but those that wait for an operation to pass. All of
+// this is known here. What little is not, such as a goroutine that is about to put an object into a queue, is covered by looking more than
+// once; and where a reconcile waits that has no operation of its own at the gate, for a cache or for other writes, by looking often.
+const (
+	looksWhenKnown   = 4
+	looksWhenUnknown = 20
+	lookPause        = 2 * time.Millisecond
+)
+
+// spy is a manager that gives its controllers queues that can be looked into.
+type spy struct {
+	ctrl.Manager
+	operator *operator
+}
+
+// Add sets the queue of a controller before it starts. It has no option for that at the manager, but a field.
+func (s spy) Add(r manager.Runnable) error {
+	if field := reflect.Indirect(reflect.ValueOf(r)).FieldByName("NewQueue"); field.IsValid() {
+		field.Set(reflect.ValueOf(func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+			q := &queue{
+				PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter }),
+				operator:      s.operator, pending: map[reconcile.Request]bool{}, running: map[reconcile.Request]bool{},
+			}
+			s.operator.note(func() { s.operator.queues = append(s.operator.queues, q) })
+			return q
+		}))
+	}
+	return s.Manager.Add(r)
+}
+
+// queue is a controller's queue that knows what is in it, and what was taken out and is worked on.
+type queue struct {
+	priorityqueue.PriorityQueue[reconcile.Request]
+	operator *operator
+
+	mu               sync.Mutex
+	begun            bool
+	pending, running map[reconcile.Request]bool
+}
+
+func (q *queue) add(requests ...reconcile.Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range requests {
+		q.pending[r] = true
+	}
+	q.operator.note(func() {})
+}
+
+// Add adds a request.
+func (q *queue) Add(r reconcile.Request) { q.add(r); q.PriorityQueue.Add(r) }
+
+// AddAfter adds a request in a moment.
+func (q *queue) AddAfter(r reconcile.Request, d time.Duration) {
+	q.add(r)
+	q.PriorityQueue.AddAfter(r, d)
+}
+
+// AddRateLimited adds a request in a moment.
+func (q *queue) AddRateLimited(r reconcile.Request) { q.add(r); q.PriorityQueue.AddRateLimited(r) }
+
+// AddWithOpts adds requests.
+func (q *queue) AddWithOpts(o priorityqueue.AddOpts, requests ...reconcile.Request) {
+	q.add(requests...)
+	q.PriorityQueue.AddWithOpts(o, requests...)
+}
+
+// Get takes a request out.
+func (q *queue) Get() (reconcile.Request, bool) {
+	r, _, shutdown := q.GetWithPriority()
+	return r, shutdown
+}
+
+// GetWithPriority takes a request out.
+func (q *queue) GetWithPriority() (reconcile.Request, int, bool) {
+	q.mu.Lock()
+	q.begun = true
+	q.mu.Unlock()
+	r, priority, shutdown := q.PriorityQueue.GetWithPriority()
+	if !shutdown {
+		q.mu.Lock()
+		delete(q.pending, r)
+		q.running[r] = true
+		q.mu.Unlock()
+		q.operator.note(func() {})
+	}
+	return r, priority, shutdown
+}
+
+// Done says that a request was worked on.
+func (q *queue) Done(r reconcile.Request) {
+	q.mu.Lock()
+	delete(q.running, r)
+	q.mu.Unlock()
+	q.operator.note(func() {})
+	q.PriorityQueue.Done(r)
+}
+
+// load is how much of what is in the queue somebody will take now, and how much is worked on; begun whether anybody asks for it.
+func (q *queue) load() (pending, running int, begun bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for r := range q.pending {
+		if !q.running[r] {
+			pending++
+		}
+	}
+	return pending, len(q.running), q.begun
+}
+
+// newCache makes the cache of an operator, whose handlers can be seen to have had an event.
+func (o *operator) newCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
+	c, err := cache.New(config, options)
+	return &spiedCache{Cache: c, operator: o}, err
+}
+
+type spiedCache struct {
+	cache.Cache
+	operator *operator
+}
+
+// GetInformer returns an informer.
+func (c *spiedCache) GetInformer(ctx context.Context, obj client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
+	i, err := c.Cache.GetInformer(ctx, obj, options...)
+	return &spiedInformer{Informer: i, operator: c.operator}, err
+}
+
+// GetInformerForKind returns an informer.
+func (c *spiedCache) GetInformerForKind(ctx context.Context, kind schema.GroupVersionKind, options ...cache.InformerGetOption) (cache.Informer, error) {
+	i, err := c.Cache.GetInformerForKind(ctx, kind, options...)
+	return &spiedInformer{Informer: i, operator: c.operator}, err
+}
+
+type spiedInformer struct {
+	cache.Informer
+	operator *operator
+}
+
+// AddEventHandler adds a handler.
+func (i *spiedInformer) AddEventHandler(h toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.Informer.AddEventHandler(i.operator.spyOn(h))
+}
+
+// AddEventHandlerWithResyncPeriod adds a handler.
+func (i *spiedInformer) AddEventHandlerWithResyncPeriod(h toolscache.ResourceEventHandler, d time.Duration) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.Informer.AddEventHandlerWithResyncPeriod(i.operator.spyOn(h), d)
+}
+
+// AddEventHandlerWithOptions adds a handler.
+func (i *spiedInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, options toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.Informer.AddEventHandlerWithOptions(i.operator.spyOn(h), options)
+}
+
+// handler notes the latest version that a handler was told of.
+type handler struct {
+	toolscache.ResourceEventHandler
+	operator *operator
+	resource string
+	had      uint64
+}
+
+func (o *operator) spyOn(h toolscache.ResourceEventHandler) toolscache.ResourceEventHandler {
+	spied := &handler{ResourceEventHandler: h, operator: o}
+	o.note(func() { o.handlers = append(o.handlers, spied) })
+	return spied
+}
+
+// OnAdd is called for an object that is new.
+func (h *handler) OnAdd(obj any, initial bool) {
+	h.ResourceEventHandler.OnAdd(obj, initial)
+	h.note(obj)
+}
+
+// OnUpdate is called for an object that has changed.
+func (h *handler) OnUpdate(before, after any) {
+	h.ResourceEventHandler.OnUpdate(before, after)
+	h.note(after)
+}
+
+// OnDelete is called for an object that is gone.
+func (h *handler) OnDelete(obj any) {
+	h.ResourceEventHandler.OnDelete(obj)
+	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = tombstone.Obj
+	}
+	h.note(obj)
+}
+
+func (h *handler) note(obj any) {
+	o, ok := obj.(client.Object)
+	if !ok {
+		return
+	}
+	h.operator.note(func() {
+		h.resource = resourceOfObject(o)
+		h.had = max(h.had, versionOf(o.GetResourceVersion()))
+	})
+}
+
+// frames reads in the text of a watch which versions it delivers, as objects or at all.
+type frames struct{ rest []byte }
+
+var (
+	frameType    = regexp.MustCompile(`^\s*\{"type":"(\w+)"`)
+	frameVersion = regexp.MustCompile(`"resourceVersion":"(\d+)"`)
+)
+
+func (f *frames) read(p []byte) (objects, all uint64) {
+	f.rest = append(f.rest, p...)
+	for {
+		end := bytes.IndexByte(f.rest, '\n')
+		if end < 0 {
+			return objects, all
+		}
+		frame := f.rest[:end]
+		typ, version := frameType.FindSubmatch(frame), frameVersion.FindSubmatch(frame)
+		if typ != nil && version != nil {
+			v := versionOf(string(version[1]))
+			all = max(all, v)
+			if string(typ[1]) != "BOOKMARK" {
+				objects = max(objects, v)
+			}
+		}
+		f.rest = append([]byte(nil), f.rest[end+1:]...)
+	}
+}
+
+// idle tells whether the process does nothing, as far as can be told now, and what it is busy with if not. held is how many of its reconciles
+// wait for an operation to pass.
+func (o *operator) idle(inTime bool, held int, written map[string]uint64, gone []departed) (string, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	why, looks := o.business(held, written, gone)
+	happened := o.happened
+	if len(o.blind) > 0 {
+		happened = o.asked // it may look again and again for what it cannot see, as long as it asks for nothing
+	}
+	switch {
+	case why != "" || o.lookedAt != happened:
+		o.looks, o.lookedAt = 0, happened
+	case looks == looksWhenKnown || inTime:
+		o.looks++
+	}
+	if why == "" && o.looks < looks {
+		why = "something happened a moment ago"
+	}
+	return why, why == ""
+}
+
+// business is what the process is busy with, as far as that is known; if with nothing, how often to look. The lock must be held.
+func (o *operator) business(held int, written map[string]uint64, gone []departed) (string, int) {
+	pending, running, begun := 0, 0, 0
+	for _, q := range o.queues {
+		p, r, b := q.load()
+		pending, running = pending+p, running+r
+		if b {
+			begun++
+		}
+	}
+	blind := len(o.blind) > 0
+	switch {
+	case begun < controllers:
+		return "it is starting", 0
+	case o.busy > 0:
+		return fmt.Sprintf("%d requests are under way", o.busy), 0
+	case pending > 0 && !blind:
+		return fmt.Sprintf("%d objects are in its queues", pending), 0
+	case running > held && held == 0 && !blind:
+		return fmt.Sprintf("%d reconciles are under way", running), 0
+	}
+	for resource, version := range written {
+		if o.delivered[resource] < version && o.blind[resource] == nil {
+			return "the cache of " + resource + " is behind", 0
+		}
+	}
+	for _, h := range o.handlers {
+		if version := o.events[h.resource]; h.had < version && o.blind[h.resource] == nil {
+			return "a handler of " + h.resource + " is behind", 0
+		}
+	}
+	for _, d := range gone {
+		if o.blind[d.resource] == nil && o.remembers(d) {
+			return "the cache still has " + d.name, 0
+		}
+	}
+	if blind || running > held {
+		return "", looksWhenUnknown
+	}
+	return "", looksWhenKnown
+}

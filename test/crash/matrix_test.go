@@ -1,0 +1,153 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build crash
+
+package crash
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestMatrix tells every story undisturbed and then with every intervention at every operation.
+func TestMatrix(t *testing.T) {
+	began := time.Now()
+	results := make([]tally, len(stories))
+	t.Cleanup(func() {
+		var all tally
+		for i, s := range stories {
+			r := &results[i]
+			fmt.Printf("crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed\n",
+				s.name, r.writes.Load(), r.calls.Load(), r.planned.Load(), r.run.Load(), r.passed.Load())
+			all.add(r)
+		}
+		fmt.Printf("crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed, in %s\n",
+			"all", all.writes.Load(), all.calls.Load(), all.planned.Load(), all.run.Load(), all.passed.Load(), time.Since(began).Round(time.Second))
+	})
+	for i, s := range stories {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.matrix(t, &results[i])
+		})
+	}
+}
+
+// tally counts the cases of a story.
+type tally struct{ writes, calls, planned, run, passed atomic.Int64 }
+
+func (t *tally) add(u *tally) {
+	t.writes.Add(u.writes.Load())
+	t.calls.Add(u.calls.Load())
+	t.planned.Add(u.planned.Load())
+	t.run.Add(u.run.Load())
+	t.passed.Add(u.passed.Load())
+}
+
+// matrix runs all cases of a story.
+func (s story) matrix(t *testing.T, results *tally) {
+	operations, undisturbed := s.undisturbed(t)
+	test := func(name string, run func(*testing.T)) {
+		results.planned.Add(1)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			results.run.Add(1)
+			t.Cleanup(func() {
+				if !t.Failed() && !t.Skipped() {
+					results.passed.Add(1)
+				}
+			})
+			run(t)
+		})
+	}
+	for _, op := range operations {
+		ways := []way{before, after, lateRooms, lateSets}
+		if op.cached() {
+			ways = append(ways, stale)
+		}
+		if strings.HasPrefix(op.key, "vendor.") {
+			results.calls.Add(1)
+		} else {
+			results.writes.Add(1)
+		}
+		for _, way := range ways {
+			test(fmt.Sprintf("%s/%s", way, op), func(t *testing.T) { s.disturbed(t, &intervention{way, op}, undisturbed) })
+		}
+	}
+	test("two", func(t *testing.T) { s.byTwo(t, undisturbed) })
+}
+
+// undisturbed tells a story with nothing coming between, and returns its operations and its ending.
+func (s story) undisturbed(t *testing.T) ([]operation, *ending) {
+	w := newWorld(t)
+	s.prepare(w)
+	w.gate.begin(nil, true)
+	s.tell(w)
+	operations := w.gate.story()
+	w.judgeQuiescence()
+	e := w.judge(1)
+	if t.Failed() {
+		t.FailNow()
+	}
+	for room, told := range e.Told {
+		w.tracef("told %s: %s", room, strings.Join(told, "\n\t"))
+	}
+	return operations, e
+}
+
+// disturbed tells a story with an intervention.
+func (s story) disturbed(t *testing.T, i *intervention, undisturbed *ending) {
+	w := newWorld(t)
+	_, w.together = i.way.pauses()
+	s.prepare(w)
+	w.gate.begin(i, true)
+	s.tell(w)
+	if w.gate.victim() == nil {
+		t.Fatalf("the story ended without %s", i.at)
+	}
+	w.wake()
+	operators := len(w.operators)
+	w.judgeQuiescence()
+	w.compare(undisturbed, w.judge(operators))
+}
+
+// byTwo tells a story with two operators that both take themselves to be the leader, all the time.
+func (s story) byTwo(t *testing.T, undisturbed *ending) {
+	w := newWorld(t)
+	w.together = true
+	s.prepare(w)
+	w.startOperator()
+	w.gate.begin(nil, false)
+	s.tell(w)
+	w.judgeQuiescence()
+	w.compare(undisturbed, w.judge(2))
+}
+
+// judgeQuiescence: when all is done nothing is written and nobody is called any more, neither when time goes by nor after a restart. The
+// periodic check of the account aside.
+func (w *world) judgeQuiescence() {
+	w.t.Helper()
+	done := len(w.gate.story())
+	w.gate.open()
+	until := w.clock.Now().Add(time.Minute)
+	for at := w.nextAlarm(); !at.IsZero() && at.Before(until); at = w.nextAlarm() {
+		w.clock.SetTime(at)
+		w.wait()
+		w.must(w.calm(time.Now().Add(patience)))
+	}
+	if more := w.gate.story()[done:]; len(more) > 0 {
+		w.t.Errorf("when all was done the operator went on as time went by: %v", more)
+	}
+	done = len(w.gate.story())
+	for _, o := range w.operators {
+		o.kill()
+	}
+	w.startOperator()
+	w.must(w.calm(time.Now().Add(patience)))
+	if more := w.gate.story()[done:]; len(more) > 0 {
+		w.t.Errorf("when all was done another operator did something: %v", more)
+	}
+}
