@@ -473,6 +473,19 @@ type RecentMoves struct {
 	Participants []ParticipantName `json:"participants,omitempty"`
 }
 
+// FormerName is a name that a breakout room had before it was renamed.
+type FormerName struct {
+	// room is the room's name in the spec.
+	// +required
+	Room BreakoutRoomName `json:"room,omitempty"`
+
+	// displayName is what browsers knew it by.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=80
+	DisplayName string `json:"displayName,omitempty"`
+}
+
 // SignalsStatus is how far everybody was told the rooms, people and timer of the status.
 type SignalsStatus struct {
 	// revision is the number of the newest plan; it is in the data of every signal, so that clients can drop repeats. Later plans have greater
@@ -510,6 +523,13 @@ type SignalsStatus struct {
 	// renamedAt is when rooms were last renamed; no room is removed within 6 seconds of it.
 	// +optional
 	RenamedAt *metav1.MicroTime `json:"renamedAt,omitempty"`
+
+	// formerNames are the names of rooms that are being renamed, which browsers may know them by still; no other room is shown under one of them
+	// meanwhile.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=500
+	FormerNames []FormerName `json:"formerNames,omitempty"`
 }
 
 // BreakoutSetStatus is what the operator observed, planned and told.

@@ -291,6 +291,10 @@ func (w *world) reconcile() {
 		if st.Signals.Pending != nil {
 			in.Leaving = st.Signals.Pending.Removed
 		}
+		var free time.Time
+		if in.FormerNames, free = breakout.FormerNames(st, w.now); !free.IsZero() {
+			w.wake(free)
+		}
 		if in.Mode == v1alpha1.ModeChoose && slices.ContainsFunc(slices.Collect(maps.Values(w.children)), func(c *child) bool { return !c.observed }) {
 			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for it
 		}

@@ -119,7 +119,8 @@ func IsClosing(set *v1alpha1.BreakoutSet) bool {
 // Forget drops the planned view of a status whose closing is done with.
 func Forget(st *v1alpha1.BreakoutSetStatus) {
 	View{}.write(st)
-	st.Signals.Missing, st.Signals.RecentMoves, st.Signals.RenamedAt = nil, nil, nil
+	s := &st.Signals
+	s.Missing, s.RecentMoves, s.RenamedAt, s.FormerNames = nil, nil, nil, nil
 }
 
 // Holds tells whether a set has a right to keep its main room: it is open, on the way there, or its people are still on their way back.

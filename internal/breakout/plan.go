@@ -25,7 +25,7 @@ func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
 	}
 	v.write(st)
 	st.Signals.Failed = nil
-	st.Signals.RecentMoves, st.Signals.RenamedAt = nil, nil
+	st.Signals.RecentMoves, st.Signals.RenamedAt, st.Signals.FormerNames = nil, nil, nil
 	p := &v1alpha1.PendingSignals{NewRooms: names, Moved: moved}
 	if len(v.Rooms) > 0 {
 		p.Announcement = v1alpha1.AnnounceOpening
@@ -52,6 +52,8 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	if old.Equal(v) {
 		return false
 	}
+	former, _ := FormerNames(st, now)
+	st.Signals.FormerNames = append(former, renamed(old, v)...)
 	p := merge(st, difference(old, v), v, now)
 	if len(st.Signals.Failed) > 0 && !isEmpty(p) {
 		makeUpFor(p, v)
@@ -87,6 +89,30 @@ func RenamesHeld(st *v1alpha1.BreakoutSetStatus, now time.Time) (bool, time.Time
 		return false, time.Time{}
 	}
 	return true, until
+}
+
+// FormerNames are the names that rooms had until they were renamed and that browsers may still know them by, and until when: zero when that is
+// until what is pending is settled. A browser whose room's old name is that of another room would not notice that its room has a new name, or is
+// gone.
+func FormerNames(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]v1alpha1.FormerName, time.Time) {
+	if p := st.Signals.Pending; p != nil && len(p.Edited) > 0 {
+		return st.Signals.FormerNames, time.Time{}
+	}
+	if at := st.Signals.RenamedAt; at != nil && at.Add(reactionTime).After(now) {
+		return st.Signals.FormerNames, at.Add(reactionTime)
+	}
+	return nil, time.Time{}
+}
+
+// renamed are the names that rooms of the old view have no longer.
+func renamed(old, v View) []v1alpha1.FormerName {
+	var former []v1alpha1.FormerName
+	for _, r := range old.Rooms {
+		if now := sameRoom(v.Rooms, r); now != nil && now.DisplayName != r.DisplayName {
+			former = append(former, v1alpha1.FormerName{Room: r.Name, DisplayName: r.DisplayName})
+		}
+	}
+	return former
 }
 
 // busyUntil is when browsers have acted on what they were told last: to move, or that a room has another name.

@@ -168,7 +168,7 @@ func (b *stepBuilder) moves() {
 			b.wait(m.NotBefore.Time)
 		case recentlyTold(b.st, m.Participant).After(b.now):
 			b.wait(recentlyTold(b.st, m.Participant))
-		case b.calledBack && (m.From != mainRoom || m.NotBefore != nil): // who is in a breakout room, or may be
+		case b.calledBack: // also who belongs into the main room can be in a breakout room that they chose
 			b.wait(afterReturn(b.st.Timer))
 		default:
 			told.Moves = append(told.Moves, m.Participant)

@@ -124,6 +124,9 @@ type ViewInput struct {
 	// Leaving are rooms that are gone by now and that browsers may still list.
 	Leaving []v1alpha1.BreakoutRoomStatus
 
+	// FormerNames are names that browsers may know rooms by that have others by now.
+	FormerNames []v1alpha1.FormerName
+
 	// Timer is the countdown.
 	Timer *v1alpha1.TimerStatus
 
@@ -158,6 +161,9 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 func (v *View) listRooms(in ViewInput) []roomName {
 	known := slices.Concat(in.Planned.Rooms, in.Leaving)
 	taken := map[string]roomName{v.MainDisplayName: mainRoom}
+	for _, r := range in.FormerNames {
+		taken[r.DisplayName] = r.Room
+	}
 	for _, r := range known {
 		taken[r.DisplayName] = r.Name
 	}

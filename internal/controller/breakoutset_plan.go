@@ -136,6 +136,9 @@ func (s *breakoutScope) view(timer *v1alpha1.TimerStatus) (breakout.View, []v1al
 		if p := st.Signals.Pending; p != nil {
 			in.Leaving = p.Removed
 		}
+		var free time.Time
+		in.FormerNames, free = breakout.FormerNames(st, s.now)
+		s.wake(free)
 		if in.Mode == v1alpha1.ModeChoose && in.Planned.Mode != in.Mode && !s.everybodyHasTokens() {
 			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for every choice
 		}
