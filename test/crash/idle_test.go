@@ -69,10 +69,10 @@ type queue struct {
 
 func (q *queue) add(requests ...reconcile.Request) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	for _, r := range requests {
 		q.pending[r] = true
 	}
+	q.mu.Unlock() // the operator, when it is looked at, looks at its queues
 	q.operator.note(func() {})
 }
 
@@ -262,7 +262,7 @@ func (o *operator) idle(inTime bool, held int, written map[string]uint64, gone [
 	why, looks := o.business(held, written, gone)
 	happened := o.happened
 	if len(o.blind) > 0 {
-		happened = o.asked // it may look again and again for what it cannot see, as long as it asks for nothing
+		happened = o.done // it may look again and again for what it cannot see, as long as it does nothing
 	}
 	switch {
 	case why != "" || o.lookedAt != happened:
@@ -290,8 +290,8 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 	switch {
 	case begun < controllers:
 		return "it is starting", 0
-	case o.busy > 0:
-		return fmt.Sprintf("%d requests are under way", o.busy), 0
+	case o.busy > 0 || (o.reading > 0 && !blind):
+		return fmt.Sprintf("%d operations and %d reads are under way", o.busy, o.reading), 0
 	case pending > 0 && !blind:
 		return fmt.Sprintf("%d objects are in its queues", pending), 0
 	case running > held && held == 0 && !blind:

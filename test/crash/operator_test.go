@@ -56,10 +56,10 @@ type operator struct {
 	delivered, events map[string]uint64
 	queues            []*queue
 	handlers          []*handler
-	// busy counts the requests under way, those aside that wait for being let pass.
-	busy int
-	// happened counts what happened, asked the requests among it.
-	happened, asked int
+	// busy counts the operations under way, those aside that wait for being let pass; reading the reads.
+	busy, reading int
+	// happened counts what happened, done the operations among it.
+	happened, done int
 	// looks is how often nothing new was seen in a row, with happened as it was in lookedAt.
 	looks, lookedAt int
 }
@@ -177,10 +177,10 @@ func (o *operator) see() {
 	o.happened++
 }
 
-// begin and end bracket a request, touch says that something happened.
-func (o *operator) begin() { o.note(func() { o.busy++; o.asked++ }) }
-func (o *operator) end()   { o.note(func() { o.busy--; o.asked++ }) }
-func (o *operator) touch() { o.note(func() { o.asked++ }) }
+// begin and end bracket an operation, touch says that something happened.
+func (o *operator) begin() { o.note(func() { o.busy++; o.done++ }) }
+func (o *operator) end()   { o.note(func() { o.busy--; o.done++ }) }
+func (o *operator) touch() { o.note(func() { o.done++ }) }
 
 func (o *operator) note(change func()) {
 	o.mu.Lock()

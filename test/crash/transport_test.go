@@ -36,8 +36,8 @@ func (o *operator) callAPIServer(req *http.Request, next http.RoundTripper) (*ht
 	if watching, _, _ := resourceOf(req.URL); req.URL.Query().Get("watch") != "" {
 		return o.watch(req, next, watching)
 	}
-	o.begin()
-	defer o.end()
+	o.note(func() { o.reading++ })
+	defer o.note(func() { o.reading-- })
 	resp, err := next.RoundTrip(req)
 	return o.hear(resp, err)
 }
@@ -106,9 +106,9 @@ func (o *operator) perform(req *http.Request, op operation, send func(*http.Requ
 func (o *operator) watch(req *http.Request, next http.RoundTripper, resource string) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	context.AfterFunc(o.life, cancel)
-	o.begin()
+	o.note(func() { o.reading++ })
 	resp, err := next.RoundTrip(req.WithContext(ctx))
-	o.end()
+	o.note(func() { o.reading-- })
 	if err != nil {
 		cancel()
 		return nil, err
