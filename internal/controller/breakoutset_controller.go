@@ -57,9 +57,6 @@ const (
 	// ownerIndex finds MeetingRooms by the name of the BreakoutSet that controls them, meetingRoomIndex BreakoutSets by their main room.
 	ownerIndex       = "controller.breakoutSet"
 	meetingRoomIndex = "spec.meetingRoomRef.name"
-
-	// conflictDelay is when to look again after somebody else wrote an object first.
-	conflictDelay = 20 * time.Millisecond
 )
 
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets,verbs=get;list;watch;update
@@ -98,7 +95,7 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 func (r *BreakoutSetReconciler) outcome(s *breakoutScope, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		r.alarms.set(client.ObjectKeyFromObject(s.set), s.due)
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+		return ctrl.Result{}, errBehind
 	}
 	return ctrl.Result{}, err
 }
@@ -138,7 +135,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
 		WatchesRawSource(r.alarms.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
-		Complete(r)
+		Complete(newPatient(r))
 }
 
 func indexBreakoutSets(mgr ctrl.Manager) error {

@@ -10,10 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -36,9 +34,6 @@ const (
 	// sideEffectGrace is how long a call that must not be cut off goes on after the process was told to stop.
 	sideEffectGrace = 2 * time.Second
 )
-
-// errBehind says that the cache is older than the API server, or that a race for a write was lost: look again in a moment.
-var errBehind = errors.New("the cache is behind the API server")
 
 // trouble is what an error means for an object.
 type trouble struct {
@@ -107,21 +102,6 @@ func jitter(uid types.UID, purpose string) float64 {
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	return float64(x>>11) / (1 << 53)
-}
-
-// settle turns the error of a reconcile into what the queue gets: a lost race is no error and tried again at once, and a process that stops
-// says nothing.
-func settle(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
-	switch {
-	case err == nil:
-		return result, nil
-	case apierrors.IsConflict(err), errors.Is(err, errBehind):
-		return ctrl.Result{RequeueAfter: staleRetry}, nil
-	case ctx.Err() != nil:
-		return ctrl.Result{}, nil
-	default:
-		return ctrl.Result{}, err
-	}
 }
 
 // outlive returns a context that is not canceled with ctx but sideEffectGrace later, and at the latest after most: for calls whose effect

@@ -10,12 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
@@ -94,42 +90,6 @@ func TestJitterSpreads(t *testing.T) {
 		if count < n/10*8/10 || count > n/10*12/10 {
 			t.Errorf("bucket %d has %d of %d", b, count, n)
 		}
-	}
-}
-
-func TestSettle(t *testing.T) {
-	resource := schema.GroupResource{Resource: "meetingrooms"}
-	broken := errors.New("broken")
-	stopped, cancel := context.WithCancel(context.Background())
-	cancel()
-	soon := ctrl.Result{RequeueAfter: staleRetry}
-	tests := map[string]struct {
-		ctx     context.Context
-		result  ctrl.Result
-		err     error
-		want    ctrl.Result
-		wantErr error
-	}{
-		"well":                  {result: ctrl.Result{RequeueAfter: time.Hour}, want: ctrl.Result{RequeueAfter: time.Hour}},
-		"conflict":              {err: fmt.Errorf("writing: %w", apierrors.NewConflict(resource, "r", errors.New("c"))), want: soon},
-		"behind":                {err: errors.Join(errBehind), want: soon},
-		"broken":                {result: ctrl.Result{RequeueAfter: time.Hour}, err: broken, wantErr: broken},
-		"broken while stopping": {ctx: stopped, err: broken},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			ctx := tc.ctx
-			if ctx == nil {
-				ctx = context.Background()
-			}
-			got, err := settle(ctx, tc.result, tc.err)
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("result (-want +got):\n%s", diff)
-			}
-			if !errors.Is(err, tc.wantErr) {
-				t.Errorf("error %v, want %v", err, tc.wantErr)
-			}
-		})
 	}
 }
 

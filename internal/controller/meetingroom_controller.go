@@ -73,20 +73,20 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 		}
-		return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.Stale(room) {
-		return ctrl.Result{RequeueAfter: staleRetry}, nil
+		return ctrl.Result{}, errBehind
 	}
 	if !room.DeletionTimestamp.IsZero() {
 		wake, err := r.reconcileDeletion(ctx, room.DeepCopy())
 		r.alarms.set(req.NamespacedName, wake)
-		return settle(ctx, ctrl.Result{}, err)
+		return ctrl.Result{}, err
 	}
 	s := &roomScope{before: room, room: room.DeepCopy(), now: r.Clock.Now()}
 	err := r.reconcileRoom(ctx, s)
 	r.alarms.set(req.NamespacedName, s.wake)
-	return settle(ctx, ctrl.Result{}, err)
+	return ctrl.Result{}, err
 }
 
 // reconcileRoom runs the phases. What stands in the way of a phase is in the scope and becomes a condition; an error is one of the API server.

@@ -61,7 +61,7 @@ func (r *MeetingRoomReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})).
 		WatchesRawSource(r.alarms.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrentReconciles, 1), RateLimiter: rateLimiter()}).
-		Complete(r)
+		Complete(newPatient(r))
 }
 
 func (r *MeetingRoomReconciler) init() {

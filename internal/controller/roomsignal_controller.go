@@ -78,7 +78,7 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, r.expire(ctx, signal)
 	}
 	r.alarms.set(req.NamespacedName, s.due)
-	return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+	return ctrl.Result{}, client.IgnoreNotFound(err)
 }
 
 // sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent
@@ -160,7 +160,7 @@ func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		}))).
 		WatchesRawSource(r.alarms.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
-		Complete(r)
+		Complete(newPatient(r))
 }
 
 // waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what they wait for.

@@ -4,19 +4,25 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 const (
-	// staleRetry is how soon a reconcile is repeated that met a cache which has not seen this process's own last write yet, or lost a race
-	// for a write.
-	staleRetry = 10 * time.Millisecond
+	// staleRetry is how soon a reconcile is repeated that met a cache which is behind, or lost a race for a write: doubling, up to
+	// staleRetryMost. Mostly the cache has caught up the first time; where it hangs, each attempt may cost a write that is refused.
+	staleRetry     = 10 * time.Millisecond
+	staleRetryMost = time.Second
 
 	// stalePatience is how long an own write is waited for. The cache is at most seconds behind; after a restore of etcd it would never see
 	// a resourceVersion of before.
@@ -49,8 +55,7 @@ func (o *ownWrites) Wrote(obj client.Object) {
 	o.writes[client.ObjectKeyFromObject(obj)] = ownWrite{obj.GetUID(), obj.GetResourceVersion(), o.clock.Now()}
 }
 
-// Stale tells whether obj, as the cache has it, is older than what this process wrote last. The reconcile is then to be repeated after
-// staleRetry.
+// Stale tells whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends with errBehind.
 func (o *ownWrites) Stale(obj client.Object) bool {
 	key := client.ObjectKeyFromObject(obj)
 	o.mu.Lock()
@@ -72,4 +77,56 @@ func (o *ownWrites) Forget(key client.ObjectKey) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.writes, key)
+}
+
+// errBehind says that the cache is older than the API server, or that a race for a write was lost: look again in a moment.
+var errBehind = errors.New("the cache is behind the API server")
+
+// patient is a reconciler that repeats in silence what met a cache that is behind or lost a race for a write, more and more slowly as long as
+// that goes on. A process that stops says nothing either. It is safe for concurrent use.
+type patient struct {
+	reconcile.Reconciler
+
+	mu   sync.Mutex
+	lost map[ctrl.Request]int // how often in a row
+}
+
+func newPatient(r reconcile.Reconciler) *patient {
+	return &patient{Reconciler: r, lost: map[ctrl.Request]int{}}
+}
+
+// Reconcile calls the reconciler and turns its error into what the queue gets.
+func (p *patient) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := p.Reconciler.Reconcile(ctx, req)
+	behind := apierrors.IsConflict(err) || errors.Is(err, errBehind)
+	times := p.count(req, behind)
+	switch {
+	case behind:
+		return ctrl.Result{RequeueAfter: staleDelay(times)}, nil
+	case ctx.Err() != nil:
+		return ctrl.Result{}, nil
+	default:
+		return result, err
+	}
+}
+
+// count counts one more time, or forgets, and returns how often it was before.
+func (p *patient) count(req ctrl.Request, behind bool) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	times := p.lost[req]
+	if behind {
+		p.lost[req]++
+	} else {
+		delete(p.lost, req)
+	}
+	return times
+}
+
+// staleDelay is how long to wait after the times-th time in a row, from 0.
+func staleDelay(times int) time.Duration {
+	if times > 10 { // beyond it would only overflow
+		return staleRetryMost
+	}
+	return min(staleRetry<<times, staleRetryMost)
 }

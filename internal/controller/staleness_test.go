@@ -4,12 +4,20 @@
 package controller
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
@@ -60,5 +68,65 @@ func TestOwnWritesForget(t *testing.T) {
 	room.ResourceVersion = "9"
 	if o.Stale(room) {
 		t.Error("Stale() = true after Forget")
+	}
+}
+
+func TestPatient(t *testing.T) {
+	broken := errors.New("broken")
+	conflict := fmt.Errorf("writing: %w", apierrors.NewConflict(schema.GroupResource{Resource: "meetingrooms"}, "r", errors.New("c")))
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	hour := ctrl.Result{RequeueAfter: time.Hour}
+	soon := func(d time.Duration) ctrl.Result { return ctrl.Result{RequeueAfter: d} }
+	tests := map[string]struct {
+		ctx     context.Context
+		outcome []error // of one reconcile after the other
+		want    []ctrl.Result
+		wantErr error // of the last
+	}{
+		"well":                  {outcome: []error{nil}, want: []ctrl.Result{hour}},
+		"conflict":              {outcome: []error{conflict}, want: []ctrl.Result{soon(staleRetry)}},
+		"behind":                {outcome: []error{errors.Join(errBehind)}, want: []ctrl.Result{soon(staleRetry)}},
+		"broken":                {outcome: []error{broken}, want: []ctrl.Result{hour}, wantErr: broken},
+		"broken while stopping": {ctx: stopped, outcome: []error{broken}, want: []ctrl.Result{{}}},
+		"ever more slowly":      {outcome: []error{conflict, errBehind, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)}},
+		"anew after it went well": {
+			outcome: []error{conflict, conflict, nil, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), hour, soon(staleRetry)},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx := tc.ctx
+			if ctx == nil {
+				ctx = context.Background()
+			}
+			outcome := tc.outcome
+			p := newPatient(reconcile.Func(func(context.Context, ctrl.Request) (ctrl.Result, error) {
+				err := outcome[0]
+				outcome = outcome[1:]
+				return hour, err
+			}))
+			var got []ctrl.Result
+			var err error
+			for range tc.outcome {
+				var result ctrl.Result
+				result, err = p.Reconcile(ctx, ctrl.Request{})
+				got = append(got, result)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("results (-want +got):\n%s", diff)
+			}
+			if !errors.Is(err, tc.wantErr) {
+				t.Errorf("error %v, want %v", err, tc.wantErr)
+			}
+		})
+	}
+}
+
+func TestStaleDelay(t *testing.T) {
+	for times := range 100 {
+		if d := staleDelay(times); d < staleRetry || d > staleRetryMost || d < staleDelay(max(times-1, 0)) {
+			t.Errorf("after %d times %s", times, d)
+		}
 	}
 }

@@ -63,20 +63,20 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 		}
-		return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.Stale(before) {
-		return ctrl.Result{RequeueAfter: staleRetry}, nil
+		return ctrl.Result{}, errBehind
 	}
 	result, err := r.check(ctx, before)
 	if err != nil {
-		return settle(ctx, ctrl.Result{}, err)
+		return ctrl.Result{}, err
 	}
 	if result.canceled {
 		return ctrl.Result{}, nil
 	}
 	if err := r.publish(ctx, before, result); err != nil {
-		return settle(ctx, ctrl.Result{}, client.IgnoreNotFound(err))
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	r.alarms.set(req.NamespacedName, result.next)
 	return ctrl.Result{}, nil
@@ -120,7 +120,7 @@ func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Suspects != nil {
 		b = b.WatchesRawSource(source.Channel(r.Suspects.events, &handler.EnqueueRequestForObject{}))
 	}
-	return b.Complete(r)
+	return b.Complete(newPatient(r))
 }
 
 func (r *VonageAccountReconciler) init() {

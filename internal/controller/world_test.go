@@ -391,8 +391,9 @@ func (w *world) reconcileUntilCurrent(r objectReconciler, obj client.Object) err
 	GinkgoHelper()
 	w.waitCached(r, obj)
 	var failure error
+	patient := newPatient(r)
 	Eventually(func() time.Duration {
-		result, err := r.Reconcile(context.Background(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+		result, err := patient.Reconcile(context.Background(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
 		failure = err
 		return result.RequeueAfter
 	}).Should(BeZero())
