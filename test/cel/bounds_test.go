@@ -154,6 +154,10 @@ var bounds = map[string]map[string][]string{
 		"status.rooms[].sessionID":                         {"minLength=1", "maxLength=255"},
 		"status.signals.failed":                            {"maxItems=1501"},
 		"status.signals.failed[]":                          {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.formerNames":                       {"maxItems=500"},
+		"status.signals.formerNames[]":                     {"required=displayName", "required=room"},
+		"status.signals.formerNames[].displayName":         {"minLength=1", "maxLength=80"},
+		"status.signals.formerNames[].room":                {"minLength=1", "maxLength=40", dnsLabel},
 		"status.signals.missing":                           {"maxItems=1501"},
 		"status.signals.missing[]":                         {"minLength=1", "maxLength=40", dnsLabel},
 		"status.signals.pending.added":                     {"maxItems=500"},
@@ -320,6 +324,7 @@ status:
     failed: [red]
     settledAt: "2026-11-23T09:15:00.000000Z"
     renamedAt: "2026-11-23T09:15:00.000000Z"
+    formerNames: [{room: red, displayName: Crimson team}]
     recentMoves: [{time: "2026-11-23T09:15:00.000000Z", participants: [Ada]}]
     pending:
       announcement: Opening
