@@ -25,7 +25,7 @@ const (
 	retryBase = time.Second
 	retryMost = 45 * time.Second
 
-	// recheckRejected is how often rejected credentials are tried again without anybody having changed something.
+	// recheckRejected is how often an account's rejected credentials are tried again without anybody having changed something.
 	recheckRejected = time.Minute
 
 	// recheckRefused is how often a call is tried again that the vendor refuses as it is.
@@ -56,7 +56,8 @@ func troubleOf(err error, attempt int, uid types.UID) trouble {
 	case vonage.ClassTerminal:
 		return trouble{verdict: stalled(v1alpha1.VendorRejectedReason, err.Error()), after: spread(recheckRefused, uid)}
 	case vonage.ClassCredentials:
-		return trouble{verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: spread(recheckRejected, uid)}
+		// If the key is no good the account will say so, and all wait for that; else it was but a moment.
+		return trouble{verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: retryDelay(attempt, uid)}
 	case vonage.ClassRateLimited:
 		after := max(vonage.RetryAfter(err), retryBase)
 		return trouble{

@@ -31,7 +31,7 @@ func TestTroubleOf(t *testing.T) {
 		wantAtMost   time.Duration
 	}{
 		"terminal":            {err: vendor(vonage.ClassTerminal, 0), wantReason: v1alpha1.VendorRejectedReason, wantStalled: true, wantAtLeast: recheckRefused, wantAtMost: recheckRefused * 11 / 10},
-		"credentials":         {err: vendor(vonage.ClassCredentials, 0), wantReason: v1alpha1.CredentialsRejectedReason, wantStalled: true, wantAtLeast: recheckRejected, wantAtMost: recheckRejected * 11 / 10},
+		"credentials":         {err: vendor(vonage.ClassCredentials, 0), wantReason: v1alpha1.CredentialsRejectedReason, wantStalled: true, wantAtLeast: retryBase / 2, wantAtMost: retryBase},
 		"rate limited":        {err: vendor(vonage.ClassRateLimited, 0), wantReason: v1alpha1.VendorRateLimitedReason, wantAtLeast: retryBase, wantAtMost: 3 * retryBase},
 		"rate limited, told":  {err: vendor(vonage.ClassRateLimited, time.Minute), wantReason: v1alpha1.VendorRateLimitedReason, wantAtLeast: time.Minute, wantAtMost: time.Minute + 2*retryBase},
 		"transient":           {err: vendor(vonage.ClassTransient, 0), wantReason: v1alpha1.VendorUnavailableReason, wantAtLeast: retryBase / 2, wantAtMost: retryBase},

@@ -96,6 +96,9 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 		last.failures++
 		result.canceled = t.canceled
 		result.ready = checkVerdict(t.verdict, err, said, known)
+		if vonage.ClassOf(err) == vonage.ClassCredentials {
+			t.after = spread(recheckRejected, va.UID)
+		}
 		last.next = last.at.Add(t.after)
 	}
 	result.next = last.next
