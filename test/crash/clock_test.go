@@ -48,6 +48,15 @@ func (a *alarm) Stop() bool {
 	return a.Timer.Stop()
 }
 
+// NewTimer returns a timer that goes off when the clock has been turned on by d.
+func (c *alarmClock) NewTimer(d time.Duration) clock.Timer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &alarm{Timer: c.FakeClock.NewTimer(d), clock: c}
+	c.alarms[a] = c.Now().Add(d)
+	return a
+}
+
 // next is when the next alarm goes off; zero when none will.
 func (c *alarmClock) next() time.Time {
 	c.mu.Lock()

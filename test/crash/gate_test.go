@@ -68,6 +68,7 @@ type gate struct {
 	counts       map[string]int
 	passed       []operation
 	waiting      []*pass
+	hanging      []*pass // passed, and will not be answered
 
 	// struck is the operator that the intervention met.
 	struck *operator
@@ -80,7 +81,8 @@ type pass struct {
 	open     chan struct{}
 	// reconcile identifies the reconcile that it is of; empty for an event.
 	reconcile types.UID
-	strikes   way // what happens to the operator when it is carried out
+	strikes   way // what happens to the operator, or the operation, when it is carried out
+	hanging   bool
 }
 
 // begin begins a story: operations count from now on, and something may come between. Without an intervention they go one by one if oneByOne
@@ -189,12 +191,12 @@ func (g *gate) next() bool {
 	return true
 }
 
-// held is how many reconciles of an operator wait for an operation to pass.
+// held is how many reconciles of an operator wait for an operation to pass, or for an answer that will not come.
 func (g *gate) held(o *operator) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	reconciles := map[types.UID]bool{}
-	for _, p := range g.waiting {
+	for _, p := range slices.Concat(g.waiting, g.hanging) {
 		if p.operator == o && p.reconcile != "" {
 			reconciles[p.reconcile] = true
 		}
@@ -209,6 +211,10 @@ func (g *gate) leave(p *pass) {
 		p.operator.kill()
 	case stale:
 		p.operator.blindfold(p.op.resource)
+	}
+	if g.unhang(p) {
+		p.operator.touch()
+		return
 	}
 	p.operator.end()
 }

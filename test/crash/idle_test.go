@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -151,33 +152,34 @@ type spiedCache struct {
 // GetInformer returns an informer.
 func (c *spiedCache) GetInformer(ctx context.Context, obj client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
 	i, err := c.Cache.GetInformer(ctx, obj, options...)
-	return &spiedInformer{Informer: i, operator: c.operator}, err
+	return &spiedInformer{Informer: i, operator: c.operator, resource: resourceOfObject(obj)}, err
 }
 
 // GetInformerForKind returns an informer.
 func (c *spiedCache) GetInformerForKind(ctx context.Context, kind schema.GroupVersionKind, options ...cache.InformerGetOption) (cache.Informer, error) {
 	i, err := c.Cache.GetInformerForKind(ctx, kind, options...)
-	return &spiedInformer{Informer: i, operator: c.operator}, err
+	return &spiedInformer{Informer: i, operator: c.operator, resource: strings.ToLower(kind.Kind) + "s"}, err
 }
 
 type spiedInformer struct {
 	cache.Informer
 	operator *operator
+	resource string
 }
 
 // AddEventHandler adds a handler.
 func (i *spiedInformer) AddEventHandler(h toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
-	return i.Informer.AddEventHandler(i.operator.spyOn(h))
+	return i.Informer.AddEventHandler(i.operator.spyOn(h, i.resource))
 }
 
 // AddEventHandlerWithResyncPeriod adds a handler.
 func (i *spiedInformer) AddEventHandlerWithResyncPeriod(h toolscache.ResourceEventHandler, d time.Duration) (toolscache.ResourceEventHandlerRegistration, error) {
-	return i.Informer.AddEventHandlerWithResyncPeriod(i.operator.spyOn(h), d)
+	return i.Informer.AddEventHandlerWithResyncPeriod(i.operator.spyOn(h, i.resource), d)
 }
 
 // AddEventHandlerWithOptions adds a handler.
 func (i *spiedInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, options toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
-	return i.Informer.AddEventHandlerWithOptions(i.operator.spyOn(h), options)
+	return i.Informer.AddEventHandlerWithOptions(i.operator.spyOn(h, i.resource), options)
 }
 
 // handler notes the latest version that a handler was told of.
@@ -188,8 +190,8 @@ type handler struct {
 	had      uint64
 }
 
-func (o *operator) spyOn(h toolscache.ResourceEventHandler) toolscache.ResourceEventHandler {
-	spied := &handler{ResourceEventHandler: h, operator: o}
+func (o *operator) spyOn(h toolscache.ResourceEventHandler, resource string) toolscache.ResourceEventHandler {
+	spied := &handler{ResourceEventHandler: h, operator: o, resource: resource}
 	o.note(func() { o.handlers = append(o.handlers, spied) })
 	return spied
 }
@@ -220,10 +222,7 @@ func (h *handler) note(obj any) {
 	if !ok {
 		return
 	}
-	h.operator.note(func() {
-		h.resource = resourceOfObject(o)
-		h.had = max(h.had, versionOf(o.GetResourceVersion()))
-	})
+	h.operator.note(func() { h.had = max(h.had, versionOf(o.GetResourceVersion())) })
 }
 
 // frames reads in the text of a watch which versions it delivers, as objects or at all.

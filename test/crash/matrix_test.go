@@ -73,6 +73,11 @@ func (s story) matrix(t *testing.T, results *tally) {
 		} else {
 			results.writes.Add(1)
 		}
+		for _, f := range vendorFaults {
+			if op.vendorOp() != "" && f.fails(op) {
+				ways = append(ways, f.way)
+			}
+		}
 		for _, way := range ways {
 			test(fmt.Sprintf("%s/%s", way, op), func(t *testing.T) { s.disturbed(t, &intervention{way, op}, undisturbed) })
 		}
@@ -111,6 +116,9 @@ func (s story) disturbed(t *testing.T, i *intervention, undisturbed *ending) {
 	w.wake()
 	operators := len(w.operators)
 	w.judgeQuiescence()
+	if fault, fails := i.way.faultOf(); fails {
+		w.judgeFault(fault.Kind)
+	}
 	w.compare(undisturbed, w.judge(operators))
 }
 

@@ -80,6 +80,11 @@ func (w *world) judge(operators int) *ending {
 func (w *world) judgeSessions() {
 	w.t.Helper()
 	orphans := w.unknownSessions()
+	for _, c := range w.sim.Calls() {
+		if c.CreatedSessionID != "" && c.Fault != simulator.FaultNone {
+			w.unanswered[c.CreatedSessionID] = true
+		}
+	}
 	witness.mu.Lock()
 	defer witness.mu.Unlock()
 	r := witness.of(w.namespace)
@@ -96,7 +101,7 @@ func (w *world) judgeSessions() {
 		}
 	}
 	for id := range orphans {
-		if !w.orphans[id] && !w.refused[id] {
+		if !w.orphans[id] && !w.refused[id] && !w.unanswered[id] {
 			w.t.Error("a session was wasted though nobody died between its creation and its publication, and nobody was faster")
 		}
 	}
@@ -110,11 +115,20 @@ type utterance struct {
 	typ, data string
 	text      string // data in words that are the same in every run
 	revision  int64
+	lost      bool // the operator cannot know that it was said
 }
 
 // fromSet tells whether it is one of a BreakoutSet's, not of a RoomSignal.
 func (u utterance) fromSet() bool {
 	return u.typ == "breakout-room" || u.typ == "count-down-timer" || u.typ == "update-participant"
+}
+
+// counted is 1 for what the operator should not say again, 0 for what it has to.
+func counted(u utterance) int {
+	if u.lost {
+		return 0
+	}
+	return 1
 }
 
 var (
@@ -133,7 +147,7 @@ func (w *world) heard() map[string][]utterance {
 		if m := revisionField.FindStringSubmatch(c.SignalData); m != nil {
 			revisions[room] = int64(versionOf(m[1]))
 		} // else it is of the revision before: a timer that is cleared cannot carry one
-		heard[room] = append(heard[room], utterance{typ: c.SignalType, data: c.SignalData, revision: revisions[room]})
+		heard[room] = append(heard[room], utterance{typ: c.SignalType, data: c.SignalData, revision: revisions[room], lost: c.Fault != simulator.FaultNone})
 	}
 	return heard
 }
@@ -152,8 +166,8 @@ func (w *world) judgeTold(room string, heard []utterance, operators int) []strin
 	latest, next := int64(0), 0 // next is where in order a revision's sequence goes on
 	for _, u := range heard {
 		s := saying{u.revision, u.text}
-		times[s]++
-		repeat := times[s] > 1
+		_, repeat := words[s]
+		times[s] += counted(u)
 		switch {
 		case !repeat && u.revision < latest:
 			w.t.Errorf("%s was told something of revision %d for the first time after revision %d: %s", room, u.revision, latest, u.text)
@@ -189,9 +203,11 @@ func (w *world) judgeSignals(room string, heard []utterance, operators int) []st
 	w.t.Helper()
 	signals, times := []string{}, map[string]int{}
 	for _, u := range heard {
-		if times[u.data]++; times[u.data] == 1 {
+		if _, repeat := times[u.data]; !repeat {
 			signals = append(signals, u.typ+" "+u.text)
-		} else if times[u.data] > operators {
+		}
+		times[u.data] += counted(u)
+		if times[u.data] > operators {
 			w.t.Errorf("%s got the same RoomSignal %d times from %d operators", room, times[u.data], operators)
 		}
 	}

@@ -36,7 +36,7 @@ import (
 
 const (
 	// casesAtOnce is how many cases run in parallel unless -parallel says otherwise: they mostly wait for something.
-	casesAtOnce = "8"
+	casesAtOnce = "16"
 
 	operatorNamespace = "breakout-operator-system"
 	secretName        = "credentials"

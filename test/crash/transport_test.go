@@ -97,7 +97,14 @@ func (o *operator) perform(req *http.Request, op operation, send func(*http.Requ
 	if err != nil {
 		return nil, err
 	}
-	resp, err := send(req.WithContext(context.WithoutCancel(req.Context())))
+	ctx := context.WithoutCancel(req.Context())
+	if fault, fails := pass.strikes.faultOf(); fails {
+		o.fail(pass, fault)
+		if hangs(fault) {
+			ctx = req.Context() // the operator gives up
+		}
+	}
+	resp, err := send(req.WithContext(ctx))
 	o.world.gate.leave(pass)
 	return o.hear(resp, err)
 }

@@ -65,7 +65,9 @@ type world struct {
 	gate      *gate
 	// orphans are the sessions that nobody knew of when an operator was killed.
 	orphans map[string]bool
-	handled bool // what the intervention asks for was done
+	// unanswered are the sessions whose creation was not answered as it should be.
+	unanswered map[string]bool
+	handled    bool // what the intervention asks for was done
 	// together tells that two operators may be at work at once.
 	together bool
 	browsers map[string]browser
@@ -85,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, namespace: "world-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12], projectID: uuid.NewString(),
-		clock: testclock.NewFakeClock(time.Now()), orphans: map[string]bool{}, browsers: map[string]browser{},
+		clock: testclock.NewFakeClock(time.Now()), orphans: map[string]bool{}, unanswered: map[string]bool{}, browsers: map[string]browser{},
 		rooms: map[string]string{}, refused: map[string]bool{}, versions: map[string]uint64{},
 	}
 	w.gate = &gate{world: w}
