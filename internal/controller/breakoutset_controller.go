@@ -84,20 +84,20 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		r.releaseFinalizer,
 	} {
 		if err := phase(ctx, s); err != nil {
-			return r.outcome(s, err)
+			return ctrl.Result{}, outcome(err)
 		}
 	}
 	r.alarms.set(req.NamespacedName, s.due)
 	return ctrl.Result{}, nil
 }
 
-// outcome tells errors that only mean "somebody was faster" from those that need backing off.
-func (r *BreakoutSetReconciler) outcome(s *breakoutScope, err error) (ctrl.Result, error) {
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
-		r.alarms.set(client.ObjectKeyFromObject(s.set), s.due)
-		return ctrl.Result{}, errBehind
+// outcome tells errors that only mean "somebody was faster" from those that need backing off. When to look again by the clock is not noted: it
+// was found out from something outdated, and may be now.
+func outcome(err error) error {
+	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+		return errBehind
 	}
-	return ctrl.Result{}, err
+	return err
 }
 
 // holdFinalizer makes sure that the set is not gone before its people were told.

@@ -80,12 +80,18 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	if !room.DeletionTimestamp.IsZero() {
 		wake, err := r.reconcileDeletion(ctx, room.DeepCopy())
-		r.alarms.set(req.NamespacedName, wake)
-		return ctrl.Result{}, err
+		return r.outcome(req, wake, err)
 	}
 	s := &roomScope{before: room, room: room.DeepCopy(), now: r.Clock.Now()}
 	err := r.reconcileRoom(ctx, s)
-	r.alarms.set(req.NamespacedName, s.wake)
+	return r.outcome(req, s.wake, err)
+}
+
+// outcome has the room reconciled again at a time, or after an error when the queue sees fit: what the room looked like may be outdated then.
+func (r *MeetingRoomReconciler) outcome(req ctrl.Request, wake time.Time, err error) (ctrl.Result, error) {
+	if err == nil {
+		r.alarms.set(req.NamespacedName, wake)
+	}
 	return ctrl.Result{}, err
 }
 

@@ -77,8 +77,11 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if err == nil && signal.Status.CompletionTime != nil {
 		return ctrl.Result{}, r.expire(ctx, signal)
 	}
+	if err != nil { // the queue tries again: when to do so by the clock was found out from something outdated
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
 	r.alarms.set(req.NamespacedName, s.due)
-	return ctrl.Result{}, client.IgnoreNotFound(err)
+	return ctrl.Result{}, nil
 }
 
 // sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent

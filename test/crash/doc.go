@@ -9,14 +9,14 @@
 //   - late-rooms, late-sets: it stops, another one takes over, and at the end of the story it goes on as if nothing had been, a leader that does
 //     not know that it is none any more; its cache of MeetingRooms, or of BreakoutSets, is the last to see what happened meanwhile;
 //   - stale: its cache does not see the write, which was its own, until it has nothing more to do;
+//   - timeout-after, reset-before, limited, and so on, see vendorFaults: the vendor fails in the call, in this way;
 //
 // and once with two operators at work from the beginning. The API server is a real one, the vendor is internal/simulator, and what is right is
 // read from these two alone: see oracles_test.go.
 //
 // Each case is a test of its own, named by what it comes between:
 //
-//	go test -tags crash ./test/crash -v -run 'TestMatrix/open/after/vendor.createSession.2$'
+//	go test ./test/crash -v -run 'TestMatrix/open/after/vendor.createSession.2$'
 //
 // With CRASH_TRACE set, a case prints every operation, the turns of its clock and what the operator logs.
-// The matrix is being built up and not part of `make test` yet, which is why its tests have the build tag crash.
 package crash

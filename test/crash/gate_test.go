@@ -1,8 +1,6 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build crash
-
 package crash
 
 import (
@@ -72,6 +70,8 @@ type gate struct {
 
 	// struck is the operator that the intervention met.
 	struck *operator
+	// faulty is there once a call is to fail, and closed when it is failing: the fault is for that call and not for another of its kind.
+	faulty chan struct{}
 }
 
 // pass is one operation at the gate.
@@ -122,8 +122,27 @@ func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, err
 	if err := o.awaitResume(); err != nil {
 		return nil, err
 	}
+	if err := g.awaitFault(p); err != nil {
+		return nil, err
+	}
 	o.begin()
 	return p, nil
+}
+
+// awaitFault waits until the call that is to fail has met its fault; that call itself does not wait.
+func (g *gate) awaitFault(p *pass) error {
+	g.mu.Lock()
+	faulty := g.faulty
+	g.mu.Unlock()
+	if faulty == nil || p.strikes != "" {
+		return nil
+	}
+	select {
+	case <-faulty:
+		return nil
+	case <-p.operator.life.Done():
+		return errCut
+	}
 }
 
 // withdraw takes an operation back that has not passed, and tells whether it had not.
@@ -154,6 +173,9 @@ func (g *gate) release(p *pass) {
 			p.operator.kill()
 		} else {
 			p.strikes = i.way
+			if _, fails := i.way.faultOf(); fails {
+				g.faulty = make(chan struct{})
+			}
 		}
 		waiting := g.waiting
 		g.waiting = nil

@@ -1,8 +1,6 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build crash
-
 package crash
 
 import (

@@ -1,11 +1,10 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build crash
-
 package crash
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -27,6 +26,9 @@ func TestMatrix(t *testing.T) {
 		}
 		fmt.Printf("crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed, in %s\n",
 			"all", all.writes.Load(), all.calls.Load(), all.planned.Load(), all.run.Load(), all.passed.Load(), time.Since(began).Round(time.Second))
+		if chosen := flag.Lookup("test.run").Value.String(); chosen == "" && all.run.Load() != all.planned.Load() {
+			t.Error("not all cases were run")
+		}
 	})
 	for i, s := range stories {
 		t.Run(s.name, func(t *testing.T) {

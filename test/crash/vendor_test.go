@@ -1,8 +1,6 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build crash
-
 package crash
 
 import (
@@ -70,24 +68,26 @@ func (op operation) vendorOp() simulator.Op {
 	}[kind]
 }
 
-// fail has the vendor fail in the call that passes now, and in those after it as often as the fault says. A call that is never answered is not
-// waited for.
+// fail has the vendor fail in the call that passes now, and in those after it of the same kind, to the same session, as often as the fault says.
+// A call that is never answered is not waited for.
 func (o *operator) fail(p *pass, fault simulator.Fault) {
-	fault.Count = max(fault.Count, 1)
-	first := fault
-	first.Count = 1
-	first.Op = p.op.vendorOp()
-	switch first.Kind {
-	case simulator.FaultSilence:
-		first.Hook = func(simulator.Call) { o.world.gate.hang(p) }
-	case simulator.FaultTimeoutAfter:
-		first.Hook, first.When = func(simulator.Call) { o.world.gate.hang(p) }, simulator.AfterEffect
+	faulty, more := o.world.gate.faulty, fault
+	fault.Op, fault.Count = p.op.vendorOp(), 1
+	fault.Hook = func(c simulator.Call) {
+		if more.Count > 1 {
+			more.Count--
+			more.Op, more.SessionID, more.ConnectionID, more.SignalType = c.Op, c.SessionID, c.ConnectionID, c.SignalType
+			o.world.sim.AddFault(more)
+		}
+		close(faulty)
+		if hangs(fault) {
+			o.world.gate.hang(p)
+		}
 	}
-	o.world.sim.AddFault(first)
-	if more := fault; more.Count > 1 {
-		more.Count--
-		o.world.sim.AddFault(more)
+	if fault.Kind == simulator.FaultTimeoutAfter {
+		fault.When = simulator.AfterEffect
 	}
+	o.world.sim.AddFault(fault)
 }
 
 // hangs tells whether a call with this fault is never answered.
