@@ -536,20 +536,33 @@ var _ = Describe("MeetingRoom", func() {
 			w.waitEvent(stubborn, participantsNotDisconnectedReason)
 		})
 
-		It("gives up at once, with an event, without an account or with credentials that are refused", func() {
+		It("gives up at once, with an event, without an account", func() {
 			w := newWorld()
 			va := w.makeAccount("main", asDefault)
-			room, another := w.makeReadyRoom("algebra"), w.makeReadyRoom("physics")
-			w.sim.AddFault(simulator.Fault{Op: simulator.OpListConnections, Kind: simulator.FaultForbidden})
+			room := w.makeReadyRoom("algebra")
+			Expect(admin.Delete(context.Background(), va)).To(Succeed())
+			w.waitReady(room)
 			Expect(admin.Delete(context.Background(), room)).To(Succeed())
 			waitGone(room)
 			w.waitEvent(room, participantsNotDisconnectedReason)
+		})
 
-			Expect(admin.Delete(context.Background(), va)).To(Succeed())
-			w.waitReady(another)
-			Expect(admin.Delete(context.Background(), another)).To(Succeed())
-			waitGone(another)
-			w.waitEvent(another, participantsNotDisconnectedReason)
+		It("is tried again with credentials that were refused, and given up when they are not taken after a while", func() {
+			w := newWorld()
+			w.makeAccount("main", asDefault)
+			room, stubborn := w.makeReadyRoom("algebra"), w.makeReadyRoom("physics")
+			ada := w.connect(tokenOf(room, "Ada").Token)
+			w.sim.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: room.Status.SessionID, Kind: simulator.FaultForbidden, Count: 2})
+			w.sim.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: stubborn.Status.SessionID, Kind: simulator.FaultForbidden})
+			for _, r := range []*v1alpha1.MeetingRoom{room, stubborn} {
+				Expect(admin.Delete(context.Background(), r)).To(Succeed())
+				Eventually(func() error {
+					w.clock.Step(time.Second)
+					return admin.Get(context.Background(), client.ObjectKeyFromObject(r), r)
+				}).Should(MatchError(ContainSubstring("not found")))
+			}
+			Expect(ada.Connected()).To(BeFalse())
+			w.waitEvent(stubborn, participantsNotDisconnectedReason)
 		})
 
 		It("works for a namespace that is not allowed any more", func() {

@@ -128,7 +128,7 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	t := troubleOf(err, mem.disconnectFailures, room.UID)
 	mem.disconnectFailures++
 	again := r.Clock.Now().Add(max(t.after, retryBase/2))
-	if t.Stalled || !again.Before(limit) {
+	if vonage.ClassOf(err) == vonage.ClassTerminal || !again.Before(limit) {
 		return time.Time{}, "people may still be in the session: " + err.Error(), nil
 	}
 	return again, "", nil
