@@ -30,6 +30,9 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	if s.status().Signals.Revision == before {
 		return nil
 	}
+	if err := r.ensureMainFresh(ctx, s); err != nil {
+		return err
+	}
 	return r.commitStatus(ctx, s)
 }
 

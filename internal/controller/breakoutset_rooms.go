@@ -42,15 +42,28 @@ func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScop
 	if s.tooMany(desired) {
 		return nil
 	}
+	unlike := make([]bool, len(desired))
+	for i, want := range desired {
+		have := s.children[s.wanted[i].Name]
+		unlike[i] = have == nil || (have.DeletionTimestamp.IsZero() && adjustRoom(have, want))
+	}
+	if !slices.Contains(unlike, true) {
+		return nil
+	}
+	if err := r.ensureFresh(ctx, s); err != nil { // else two operators could undo each other's work for ever
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.resources.writes)
 	problems := make([]*verdict, len(desired))
 	made := make([]*v1alpha1.MeetingRoom, len(desired))
 	for i, want := range desired {
-		group.Go(func() (err error) {
-			made[i], problems[i], err = r.ensureRoom(ctx, s, want)
-			return err
-		})
+		if unlike[i] {
+			group.Go(func() (err error) {
+				made[i], problems[i], err = r.writeRoom(ctx, s, s.children[s.wanted[i].Name], want)
+				return err
+			})
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -74,15 +87,11 @@ func (s *breakoutScope) asked() v1alpha1.AssignmentSpec {
 	return *s.set.Spec.Assignment
 }
 
-// ensureRoom makes one breakout room, or updates it when it is not what it should be. A room that is being deleted is left to go: it is made
-// anew when it is gone.
-func (r *BreakoutSetReconciler) ensureRoom(ctx context.Context, s *breakoutScope, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
-	have := s.children[v1alpha1.BreakoutRoomName(want.Labels[v1alpha1.BreakoutRoomLabel])]
+// writeRoom makes one breakout room, or updates the one that there is, which was adjusted already. A room that is being deleted is left to go:
+// it is made anew when it is gone.
+func (r *BreakoutSetReconciler) writeRoom(ctx context.Context, s *breakoutScope, have, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
 	if have == nil {
 		return r.createRoom(ctx, s, want)
-	}
-	if !have.DeletionTimestamp.IsZero() || !adjustRoom(have, want) {
-		return have, nil, nil
 	}
 	err := r.Update(ctx, have)
 	if apierrors.IsInvalid(err) {
@@ -242,6 +251,9 @@ func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScop
 	for name, room := range s.children {
 		if s.stays(name, room) {
 			continue
+		}
+		if err := r.ensureFresh(ctx, s); err != nil {
+			return err
 		}
 		if room.DeletionTimestamp.IsZero() {
 			err := r.Delete(ctx, room, client.Preconditions{UID: &room.UID})

@@ -30,8 +30,8 @@ type breakoutScope struct {
 	// schedule is what the clock and the spec say.
 	schedule breakout.Schedule
 
-	// main is the main room; nil when there is none, or none that can be used.
-	main *v1alpha1.MeetingRoom
+	// lookedAt is the main room as last read or written, nil when there is none; main is the same, and nil also when it cannot be used.
+	lookedAt, main *v1alpha1.MeetingRoom
 
 	// wanted are the rooms that the spec asks for, children the MeetingRooms of the set by room name.
 	wanted   []v1alpha1.BreakoutRoomSpec
@@ -113,6 +113,9 @@ func (r *BreakoutSetReconciler) readMain(ctx context.Context, s *breakoutScope) 
 	name := s.set.Spec.MeetingRoomRef.Name
 	main := &v1alpha1.MeetingRoom{}
 	err := r.Get(ctx, client.ObjectKey{Namespace: s.set.Namespace, Name: name}, main)
+	if err == nil {
+		s.lookedAt = main
+	}
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return err

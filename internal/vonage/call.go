@@ -78,6 +78,9 @@ func (c *Client) do(ctx context.Context, r request) error {
 // try makes one attempt, with what belongs before and after it. It reports
 // whether a second one with a fresh JWT is worth while.
 func (c *Client) try(ctx context.Context, r request) (worthRetry bool, failed *Error) {
+	if failed := c.awaitVendor(ctx, r); failed != nil {
+		return false, failed
+	}
 	if failed := c.gate.pass(ctx, r.name); failed != nil {
 		return false, failed
 	}
@@ -107,7 +110,38 @@ func (c *Client) attempt(ctx context.Context, r request, jwt *restJWT) *Error {
 		class = failed.Class
 	}
 	c.observe(r.name, class, status, c.clock.Since(start))
+	c.circuit.note(c.clock.Now(), failed)
 	return failed
+}
+
+// awaitVendor holds calls back while Vonage is out. When it is time to find out
+// whether it is back, it makes the probe that tells: a call that may have an
+// effect is nothing to try with. A probe itself always passes.
+func (c *Client) awaitVendor(ctx context.Context, r request) *Error {
+	if r.name == OpProbe {
+		return nil
+	}
+	verdict, outage := c.circuit.admit(c.clock.Now())
+	switch verdict {
+	case heldBack:
+		return c.heldBack(r, outage)
+	case onTrial:
+		defer c.circuit.endTrial()
+		if err := c.Probe(ctx); ctx.Err() != nil {
+			return canceled(ctx, r.name, false)
+		} else if still := c.circuit.outage(); err != nil && still.Lasts() {
+			return c.heldBack(r, still)
+		}
+	}
+	return nil
+}
+
+// heldBack is the error of a call that is not sent because of an outage.
+func (c *Client) heldBack(r request, outage Outage) *Error {
+	return &Error{
+		Op: r.name, Class: ClassTransient, RetryAfter: max(outage.NextTrial.Sub(c.clock.Now()), 0),
+		Detail: "held back: vonage has not answered for a while; the operator goes on when it does",
+	}
 }
 
 // exchange sends the request and judges what comes back. The status is 0 if

@@ -46,6 +46,7 @@ type Client struct {
 	transport http.RoundTripper
 	auth      *authorizer
 	gate      *gate
+	circuit   *circuit
 }
 
 // Option changes a default of NewClient.
@@ -62,6 +63,7 @@ type settings struct {
 	transport      http.RoundTripper
 	observe        func(op string, class Class, status int, duration time.Duration)
 	observeWait    func(op string, wait time.Duration)
+	outageChanged  func(Outage)
 }
 
 // WithEndpoint sets the base URL, http or https, with an optional path and
@@ -125,6 +127,13 @@ func WithWaitObserver(observe func(op string, wait time.Duration)) Option {
 	return func(s *settings) { s.observeWait = observe }
 }
 
+// WithOutageObserver sets a function to call when an outage begins, and when it
+// ends, then with the zero Outage. It must be safe for concurrent use and not
+// block.
+func WithOutageObserver(changed func(Outage)) Option {
+	return func(s *settings) { s.outageChanged = changed }
+}
+
 // NewClient returns a client for a project. It makes no call. It returns an
 // error for zero credentials and for a malformed endpoint or user agent.
 func NewClient(c Credentials, opts ...Option) (*Client, error) {
@@ -166,6 +175,7 @@ func NewClient(c Credentials, opts ...Option) (*Client, error) {
 		transport:      s.transport,
 		auth:           &authorizer{credentials: c},
 		gate:           &gate{limiter: newLimiter(s.rate, s.burst), clock: s.clock, observe: s.observeWait},
+		circuit:        &circuit{changed: s.outageChanged},
 	}, nil
 }
 
@@ -207,6 +217,14 @@ func isPrintable(s string) bool {
 // Credentials returns the credentials the client was made with.
 func (c *Client) Credentials() Credentials {
 	return c.credentials
+}
+
+// Outage returns the outage that lasts, or the zero value. After OutageThreshold
+// requests in a row that got no usable answer, calls are not sent any more but
+// fail with ClassTransient, until a probe is answered: the first call that comes
+// a second later makes one, then two seconds later, and so on up to half a minute.
+func (c *Client) Outage() Outage {
+	return c.circuit.outage()
 }
 
 // Close closes the idle connections. Calls under way go on, and the client can

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -53,7 +55,11 @@ func observe(ctx context.Context) (*observer, error) {
 	o := &observer{versions: map[string]uint64{}, records: map[string]*record{}}
 	o.changed = sync.NewCond(&o.mu)
 	for resource, list := range resources {
-		w, err := admin.Watch(ctx, list)
+		if err := admin.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("listing %s: %w", resource, err)
+		}
+		// The API server ends watches whose events are not taken fast enough.
+		w, err := toolswatch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), watched{list})
 		if err != nil {
 			return nil, fmt.Errorf("watching %s: %w", resource, err)
 		}
@@ -65,6 +71,14 @@ func observe(ctx context.Context) (*observer, error) {
 		})
 	}
 	return o, nil
+}
+
+// watched is a kind whose objects are watched.
+type watched struct{ list client.ObjectList }
+
+// WatchWithContext opens a watch.
+func (w watched) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	return admin.Watch(ctx, w.list, &client.ListOptions{Raw: &options})
 }
 
 func (o *observer) stop() {

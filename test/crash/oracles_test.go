@@ -287,6 +287,7 @@ type scrubber struct {
 var (
 	accidental = map[string]bool{
 		"uid": true, "resourceVersion": true, "generation": true, "managedFields": true, "revision": true, "order": true, "inputsHash": true,
+		"attempts": true, "recentMoves": true, // as long as it took
 	}
 	timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$`)
 )
