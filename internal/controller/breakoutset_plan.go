@@ -7,9 +7,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
@@ -30,10 +33,51 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	if s.status().Signals.Revision == before {
 		return nil
 	}
-	if err := r.ensureMainFresh(ctx, s); err != nil {
+	if err := r.ensureRoomsFresh(ctx, s); err != nil {
 		return err
 	}
 	return r.commitStatus(ctx, s)
+}
+
+// ensureRoomsFresh makes sure, before a plan is made of them, that the main room and the breakout rooms are the API server's and not older ones
+// of the cache: a leader that does not know that it is none any more would tell everybody what was true once. Calling people back takes the main
+// room alone.
+func (r *BreakoutSetReconciler) ensureRoomsFresh(ctx context.Context, s *breakoutScope) error {
+	main := &metav1.PartialObjectMetadata{}
+	main.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeetingRoom"))
+	key := client.ObjectKey{Namespace: s.set.Namespace, Name: s.set.Spec.MeetingRoomRef.Name}
+	if err := r.APIReader.Get(ctx, key, main); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	known := ""
+	if s.lookedAt != nil {
+		known = s.lookedAt.ResourceVersion
+	}
+	if main.ResourceVersion != known {
+		return errBehind
+	}
+	if !breakout.IsOpen(s.set) {
+		return nil
+	}
+	var rooms metav1.PartialObjectMetadataList
+	rooms.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeetingRoomList"))
+	if err := r.APIReader.List(ctx, &rooms, client.InNamespace(s.set.Namespace), client.MatchingLabels{v1alpha1.BreakoutSetLabel: s.set.Name}); err != nil {
+		return err
+	}
+	live := make(map[types.UID]string, len(rooms.Items))
+	for i := range rooms.Items {
+		if room := &rooms.Items[i]; metav1.IsControlledBy(room, s.set) {
+			live[room.UID] = room.ResourceVersion
+		}
+	}
+	cached := make(map[types.UID]string, len(s.children))
+	for _, room := range s.children {
+		cached[room.UID] = room.ResourceVersion
+	}
+	if !maps.Equal(live, cached) {
+		return errBehind
+	}
+	return nil
 }
 
 // planClock keeps what the status says of the schedule in step with the spec.

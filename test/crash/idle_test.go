@@ -301,7 +301,7 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 	}
 	for _, h := range o.handlers {
 		if version := o.events[h.resource]; h.had < version && o.blind[h.resource] == nil {
-			return "a handler of " + h.resource + " is behind", 0
+			return fmt.Sprintf("a handler of %s has had version %d, not %d", h.resource, h.had, version), 0
 		}
 	}
 	for _, d := range gone {
