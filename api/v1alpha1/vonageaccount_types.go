@@ -16,6 +16,10 @@ const (
 	APISecretSecretKey = "api-secret"
 )
 
+// VendorUnavailableCondition is there, and true, while calls of the account are held back because Vonage did not answer several in a row. Ready
+// stays what it is: it is about the credentials. Reason: VendorUnavailable.
+const VendorUnavailableCondition = "VendorUnavailable"
+
 // Reasons of a VonageAccount's Ready condition, beside those shared by several kinds.
 const (
 	// AccountReadyReason, Ready=True: the credentials were accepted by a cheap authenticated call.
@@ -145,7 +149,7 @@ type VonageAccountSpec struct {
 
 // VonageAccountStatus is what the operator observed of the account.
 type VonageAccountStatus struct {
-	// conditions are Ready (a cheap authenticated call was accepted), and Reconciling or Stalled while true.
+	// conditions are Ready (a cheap authenticated call was accepted), and Reconciling, Stalled or VendorUnavailable while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -40,6 +40,9 @@ type Options struct {
 	// Rejected, if given, is called when the vendor refuses an account's credentials in any call but the probe. It must be safe for
 	// concurrent use and not block.
 	Rejected func(account string)
+	// Outage, if given, is called when calls of an account begin to be held back because Vonage does not answer, and when they are no more. It
+	// must be safe for concurrent use and not block.
+	Outage func(account string)
 	// Client are further options of every client, such as another transport.
 	Client []vonage.Option
 }
@@ -161,6 +164,11 @@ func (g *Registry) clientOptions(name string, made ingredients) []vonage.Option 
 		vonage.WithClock(g.options.Clock),
 		vonage.WithObserver(func(op string, class vonage.Class, status int, d time.Duration) {
 			g.observe(name, op, class, status, d)
+		}),
+		vonage.WithOutageObserver(func(vonage.Outage) {
+			if g.options.Outage != nil {
+				g.options.Outage(name)
+			}
 		}),
 	}
 	if g.options.UserAgent != "" {

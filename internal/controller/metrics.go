@@ -26,6 +26,12 @@ var (
 		Help: "Sessions created at Vonage by what became of them: Published in a room's status, Discarded because another one was published or the room is gone, Ambiguous because no answer came.",
 	}, []string{"result"})
 
+	// vendorOutages tells whose calls are held back.
+	vendorOutages = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "breakout_operator_vonage_outage",
+		Help: "1 while the account's calls are held back because Vonage does not answer, else 0.",
+	}, []string{"account"})
+
 	// tokensMinted counts tokens.
 	tokensMinted = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "breakout_operator_tokens_minted_total",
@@ -34,7 +40,16 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(vendorRequests, sessionResults, tokensMinted)
+	metrics.Registry.MustRegister(vendorRequests, vendorOutages, sessionResults, tokensMinted)
+}
+
+// observeOutage says whether calls of an account are held back.
+func observeOutage(account string, lasts bool) {
+	if lasts {
+		vendorOutages.WithLabelValues(account).Set(1)
+	} else {
+		vendorOutages.WithLabelValues(account).Set(0)
+	}
 }
 
 // observeVendor is account.Options.Observe.

@@ -78,6 +78,7 @@ func setup(mgr ctrl.Manager, o Options, kinds ...setupFunc) error {
 		UserAgent: o.UserAgent,
 		Observe:   observeVendor,
 		Rejected:  suspects.Add,
+		Outage:    suspects.Wake,
 		Client:    o.Vonage,
 	})}
 	for _, kind := range kinds {

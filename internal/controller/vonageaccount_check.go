@@ -50,6 +50,7 @@ type checkResult struct {
 	ready    verdict
 	keyID    string    // of the key that ready is about; "" if there is none
 	next     time.Time // when to check again; zero when only a change can help
+	outage   bool      // whether calls are held back because the vendor does not answer
 	canceled bool      // the process is stopping
 }
 
@@ -76,10 +77,18 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 	if r.Suspects != nil && r.Suspects.take(va.Name) {
 		last.next = minTime(last.next, last.at.Add(recheckSuspect))
 	}
-	if known && now.Before(last.next) {
-		return checkResult{ready: said, keyID: tried.keyID, next: last.next}, nil
+	if outage := acc.Client.Outage(); outage.Lasts() {
+		last.next = minTime(last.next, outage.NextTrial)
 	}
-	return r.probe(ctx, va, acc, last, said, known), nil
+	result := checkResult{ready: said, keyID: tried.keyID, next: last.next}
+	if !known || !now.Before(last.next) {
+		result = r.probe(ctx, va, acc, last, said, known)
+	}
+	if outage := acc.Client.Outage(); outage.Lasts() {
+		result.outage = true
+		result.next = minTime(result.next, outage.NextTrial)
+	}
+	return result, nil
 }
 
 // probe asks the vendor.
@@ -160,6 +169,16 @@ func (s *Suspects) Add(name string) {
 	select {
 	case s.events <- event.GenericEvent{Object: va}:
 		s.names[name] = true
+	default:
+	}
+}
+
+// Wake has what an account's status says brought up to date soon. Like Add it does not block.
+func (s *Suspects) Wake(name string) {
+	va := &v1alpha1.VonageAccount{}
+	va.Name = name
+	select {
+	case s.events <- event.GenericEvent{Object: va}:
 	default:
 	}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -86,6 +87,13 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 func (r *VonageAccountReconciler) publish(ctx context.Context, before *v1alpha1.VonageAccount, result checkResult) error {
 	after := before.DeepCopy()
 	summarise(after, result.ready, r.Clock)
+	observeOutage(after.Name, result.outage)
+	if result.outage {
+		setCondition(after, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason,
+			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are Ready stay so", r.Clock)
+	} else {
+		removeCondition(after, v1alpha1.VendorUnavailableCondition)
+	}
 	after.Status.ObservedGeneration = after.Generation
 	if result.keyID != "" {
 		after.Status.KeyID = result.keyID
@@ -98,6 +106,7 @@ func (r *VonageAccountReconciler) publish(ctx context.Context, before *v1alpha1.
 	}
 	r.writes.Wrote(after)
 	recordReady(r.Recorder, before, after, "Check")
+	recordOutage(r.Recorder, before, after)
 	return nil
 }
 
@@ -105,6 +114,7 @@ func (r *VonageAccountReconciler) forget(key client.ObjectKey) {
 	r.Accounts.Forget(key.Name)
 	r.writes.Forget(key)
 	r.checks.forget(key)
+	vendorOutages.DeleteLabelValues(key.Name)
 	r.alarms.set(key, time.Time{})
 }
 
