@@ -146,7 +146,7 @@ func (s *Simulator) verifyOpenTok(t jwt) (verifiedJWT, *authError) {
 	if p == nil || p.Environment != OpenTok {
 		return verifiedJWT{}, forbidden(msgIssuer)
 	}
-	if !t.verifyHS256(p.Secret) {
+	if !p.verifyHS256(t) {
 		return verifiedJWT{}, forbidden(msgSignature)
 	}
 	if isClientToken(t.claims) {
@@ -172,7 +172,7 @@ func (s *Simulator) verifyUnified(t jwt) (verifiedJWT, *authError) {
 	p := s.project(id)
 	jti, _ := t.claims.text("jti")
 	iat, hasIat := t.claims.seconds("iat")
-	if p == nil || p.Environment != Unified || !t.verifyRS256(p.PublicKey) || jti == "" || !hasIat {
+	if p == nil || p.Environment != Unified || !p.verifyRS256(t) || jti == "" || !hasIat {
 		return verifiedJWT{}, s.badBearer()
 	}
 	if isClientToken(t.claims) {

@@ -26,6 +26,19 @@ type Project struct {
 	PublicKey *rsa.PublicKey
 	// Secret is the API secret. OpenTok only.
 	Secret string
+	// FormerKey and FormerSecret are accepted as well, while credentials are being rotated; nil and "" for none.
+	FormerKey    *rsa.PublicKey
+	FormerSecret string
+}
+
+// verifyRS256 tells whether a JWT is signed with one of the project's keys.
+func (p *Project) verifyRS256(t jwt) bool {
+	return t.verifyRS256(p.PublicKey) || (p.FormerKey != nil && t.verifyRS256(p.FormerKey))
+}
+
+// verifyHS256 tells whether a JWT is signed with one of the project's secrets.
+func (p *Project) verifyHS256(t jwt) bool {
+	return t.verifyHS256(p.Secret) || (p.FormerSecret != "" && t.verifyHS256(p.FormerSecret))
 }
 
 // String names the project without its secret.
@@ -41,14 +54,14 @@ func (p Project) Validate() error {
 		if !applicationID.MatchString(p.ID) {
 			return fmt.Errorf("project %q: the ID of a Unified project is a lower-case UUID", p.ID)
 		}
-		if p.PublicKey == nil || p.Secret != "" {
+		if p.PublicKey == nil || p.Secret != "" || p.FormerSecret != "" {
 			return fmt.Errorf("project %s: a Unified project has a public key and no secret", p.ID)
 		}
 	case OpenTok:
 		if !apiKey.MatchString(p.ID) {
 			return fmt.Errorf("project %q: the ID of an OpenTok project is an API key of decimal digits", p.ID)
 		}
-		if p.Secret == "" || p.PublicKey != nil {
+		if p.Secret == "" || p.PublicKey != nil || p.FormerKey != nil {
 			return fmt.Errorf("project %s: an OpenTok project has a secret and no public key", p.ID)
 		}
 	default:

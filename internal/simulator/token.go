@@ -120,7 +120,7 @@ func (s *Simulator) verifyTokenJWT(token string) (TokenInfo, *ConnectError) {
 		switch {
 		case p == nil || p.Environment != OpenTok:
 			return TokenInfo{}, refused(msgIssuer)
-		case !t.verifyHS256(p.Secret):
+		case !p.verifyHS256(t):
 			return TokenInfo{}, refused(msgSignature)
 		case t.claims["ist"] != "project" && t.header["ist"] != "project":
 			return TokenInfo{}, refused(msgFormat)
@@ -142,7 +142,7 @@ func (s *Simulator) unifiedTokenProject(t jwt) (string, *ConnectError) {
 	switch {
 	case p == nil || p.Environment != Unified:
 		return "", refused(msgIssuer)
-	case !t.verifyRS256(p.PublicKey):
+	case !p.verifyRS256(t):
 		return "", refused(msgSignature)
 	case jti == "":
 		return "", refused("the token has no jti")
@@ -196,9 +196,12 @@ func (s *Simulator) verifyT1(token string) (TokenInfo, *ConnectError) {
 	if p == nil || p.Environment != OpenTok {
 		return TokenInfo{}, refused(msgIssuer)
 	}
-	mac := hmac.New(sha1.New, []byte(p.Secret))
-	mac.Write([]byte(data))
-	if !hmac.Equal([]byte(head.Get("sig")), []byte(hex.EncodeToString(mac.Sum(nil)))) {
+	signed := func(secret string) bool {
+		mac := hmac.New(sha1.New, []byte(secret))
+		mac.Write([]byte(data))
+		return hmac.Equal([]byte(head.Get("sig")), []byte(hex.EncodeToString(mac.Sum(nil))))
+	}
+	if !signed(p.Secret) && (p.FormerSecret == "" || !signed(p.FormerSecret)) {
 		return TokenInfo{}, refused(msgSignature)
 	}
 	return t1Data(p.ID, data)
