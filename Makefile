@@ -6,6 +6,8 @@ KUBECTL ?= kubectl
 
 # Two packages' tests at a time: most of them start a control plane of their own.
 TEST_PARALLELISM ?= 2
+# The race detector, as in: make test RACE=-race. It takes about twice as long.
+RACE ?=
 # Packages to test, and further flags of go test, as in: make test PKG=./internal/breakout TESTFLAGS=-v
 PKG ?= ./...
 TESTFLAGS ?=
@@ -65,9 +67,9 @@ lint-fix: golangci-lint ## Run golangci-lint and let it put right what it can.
 	"$(GOLANGCI_LINT)" run --fix
 
 .PHONY: test
-test: manifests generate ## Run all tests: unit, envtest and conformance with the official Node SDKs.
+test: manifests generate ## Run all tests: unit, envtest, the crash matrix, and conformance with the official Node SDKs.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/assets)"; export KUBEBUILDER_ASSETS; \
-	go test -p $(TEST_PARALLELISM) -timeout 15m $(TESTFLAGS) $(PKG)
+	go test -p $(TEST_PARALLELISM) -timeout 60m $(RACE) $(TESTFLAGS) $(PKG)
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or the modules' requirements are not current.
