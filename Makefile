@@ -11,6 +11,8 @@ RACE ?=
 # Packages to test, and further flags of go test, as in: make test PKG=./internal/breakout TESTFLAGS=-v
 PKG ?= ./...
 TESTFLAGS ?=
+# Flags of the soak test, as in: make soak SOAKFLAGS="-duration 45s -meetings 20".
+SOAKFLAGS ?=
 
 # Setting SHELL to bash allows bash commands to be executed by recipes.
 SHELL = /usr/bin/env bash -o pipefail
@@ -70,6 +72,10 @@ lint-fix: golangci-lint ## Run golangci-lint and let it put right what it can.
 test: manifests generate ## Run all tests: unit, envtest, the crash matrix, and conformance with the official Node SDKs.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/assets)"; export KUBEBUILDER_ASSETS; \
 	go test -p $(TEST_PARALLELISM) -timeout 60m $(RACE) $(TESTFLAGS) $(PKG)
+
+.PHONY: soak
+soak: manifests generate ## Edit 200 meetings at random for five minutes while everything fails, and see whether all rules hold: SOAKFLAGS=-help.
+	go run ./test/soak $(SOAKFLAGS)
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or the modules' requirements are not current.

@@ -1,0 +1,428 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package secrecy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/rig"
+)
+
+const (
+	namespace = metav1.NamespaceDefault
+
+	// patience is how long a step may take.
+	patience = 2 * time.Minute
+)
+
+// secrets are all that nobody may see, by what they are.
+type secrets struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+// add adds a secret, and the forms in which it may show.
+func (s *secrets) add(what, secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[secret] = what
+	s.all[base64.StdEncoding.EncodeToString([]byte(secret))] = what + " in base64"
+}
+
+// addKey adds a private key: each line of its PEM.
+func (s *secrets) addKey(what string, pem []byte) {
+	for line := range strings.Lines(string(pem)) {
+		if line = strings.TrimSpace(line); len(line) > 20 && !strings.HasPrefix(line, "-----") {
+			s.add(what, line)
+		}
+	}
+}
+
+// in names the secrets in a text.
+func (s *secrets) in(text string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []string
+	for secret, what := range s.all {
+		if strings.Contains(text, secret) {
+			found = append(found, what)
+		}
+	}
+	return found
+}
+
+// said is what the operator said, by where.
+type said map[string]string
+
+// leaks tells where something secret was said, and what.
+func (s *secrets) leaks(everything said) []string {
+	var leaks []string
+	for _, where := range slices.Sorted(maps.Keys(everything)) {
+		for _, what := range s.in(everything[where]) {
+			leaks = append(leaks, fmt.Sprintf("%s: %s", where, what))
+		}
+	}
+	return leaks
+}
+
+// story is one full run.
+type story struct {
+	*rig.Rig
+	t        *testing.T
+	secrets  *secrets
+	operator *rig.Operator
+	said     said
+}
+
+func TestNothingSecretIsSaid(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	s := &story{t: t, secrets: &secrets{all: map[string]string{}}, said: said{}}
+	r, err := rig.New(t.Context(), rig.Options{Progress: os.Stderr, Handler: s.overhear})
+	s.must(err)
+	s.Rig = r
+	t.Cleanup(func() { s.must(r.Close()) })
+	s.secrets.addKey("the private key", rig.PEM(r.Key))
+	s.operator, err = r.StartOperator(t.Context(), "--zap-log-level=debug")
+	s.must(err)
+
+	s.tell()
+	s.collect()
+	if leaks := s.secrets.leaks(s.said); len(leaks) > 0 {
+		t.Errorf("something secret was said:\n%s", strings.Join(leaks, "\n"))
+	}
+	s.checkTheSearch()
+}
+
+// overhear notes the JWTs that the operator shows the vendor.
+func (s *story) overhear(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, header := range []string{"Authorization", "X-OPENTOK-AUTH"} {
+			if value := strings.TrimPrefix(r.Header.Get(header), "Bearer "); value != "" {
+				s.secrets.add("a JWT of the REST API", value)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// tell has everything happen that has to do with secrets.
+func (s *story) tell() {
+	s.openTokAccount()
+	s.await("the account", func() error {
+		return s.has(&v1alpha1.VonageAccount{}, rig.AccountName, v1alpha1.ReadyCondition, true, "")
+	})
+
+	// Rooms with tokens in status and in Secrets, of both environments.
+	for name, change := range map[string]func(*v1alpha1.MeetingRoom){
+		"class":  func(*v1alpha1.MeetingRoom) {},
+		"vault":  func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens.Delivery = v1alpha1.TokenDeliverySecret },
+		"legacy": func(r *v1alpha1.MeetingRoom) { r.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: "opentok"} },
+	} {
+		room := &v1alpha1.MeetingRoom{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec: v1alpha1.MeetingRoomSpec{
+				Participants: []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"}, {Name: "Ben"}},
+				Tokens:       &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}},
+			},
+		}
+		change(room)
+		s.must(s.Client.Create(s.t.Context(), room))
+	}
+	for _, name := range []string{"class", "vault", "legacy"} {
+		s.await("room "+name, func() error { return s.has(&v1alpha1.MeetingRoom{}, name, v1alpha1.ReadyCondition, true, "") })
+	}
+	s.noteTokens()
+
+	// Breakout rooms, moves, a signal, and the way back, with a vendor that answers in all kinds of ways.
+	for _, kind := range []simulator.FaultKind{
+		simulator.FaultStatus, simulator.FaultHTML, simulator.FaultXML, simulator.FaultMalformedJSON, simulator.FaultResetAfter, simulator.FaultRateLimited,
+	} {
+		s.Simulator.AddFault(simulator.Fault{Kind: kind, Count: 1})
+	}
+	set := &v1alpha1.BreakoutSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "groups"},
+		Spec: v1alpha1.BreakoutSetSpec{
+			MeetingRoomRef: v1alpha1.LocalObjectReference{Name: "class"}, CloseGraceSeconds: new(int32(6)),
+			Rooms: []v1alpha1.BreakoutRoomSpec{{Name: "red"}, {Name: "blue"}},
+		},
+	}
+	s.must(s.Client.Create(s.t.Context(), set))
+	open := func() error {
+		return s.has(&v1alpha1.BreakoutSet{}, "groups", v1alpha1.ReadyCondition, true, v1alpha1.OpenedReason)
+	}
+	s.await("the open set", open)
+	s.noteTokens()
+	s.edit(set, func() {
+		set.Spec.Rooms[0].DisplayName = "Crimson"
+		set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: v1alpha1.ModeManual, Placements: []v1alpha1.Placement{{Participant: "Ada", Room: "main"}, {Participant: "Ben", Room: "red"}}}
+	})
+	s.await("the edited set", open)
+	s.noteTokens()
+	signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hello"}, Spec: v1alpha1.RoomSignalSpec{
+		BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: "groups"}, Message: &v1alpha1.Message{From: "Host", Text: "Hello"},
+	}}
+	s.must(s.Client.Create(s.t.Context(), signal))
+	s.await("the signal", func() error { return s.has(&v1alpha1.RoomSignal{}, "hello", v1alpha1.ReadyCondition, true, "") })
+
+	// Keys that are malformed, refused, and good again; what is in the way of tokens is said meanwhile.
+	s.setKey("a malformed key", []byte("-----BEGIN PRIVATE KEY-----\nTUlJRXZBSUJBREFOQmdrcWhraUc5dzBCQVFFRkFBU0NCS1l3\n-----END PRIVATE KEY-----\n"))
+	s.awaitAccount(false, v1alpha1.SecretInvalidReason)
+	wrong := s.newKey()
+	s.setKey("a key that is refused", rig.PEM(wrong))
+	s.awaitAccount(false, v1alpha1.CredentialsRejectedReason)
+	room := &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "class"}}
+	s.edit(room, func() { room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: "Cleo"}) })
+	s.await("a room without a token", func() error {
+		return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, false, v1alpha1.CredentialsRejectedReason)
+	})
+	s.must(s.Simulator.RotateKey(s.ProjectID, &wrong.PublicKey)) // and so it is the new one
+	good := s.newKey()
+	s.must(s.Simulator.RotateKey(s.ProjectID, &good.PublicKey))
+	s.setKey("the next private key", rig.PEM(good))
+	s.awaitAccount(true, "")
+	s.await("the room", func() error { return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, true, "") })
+	s.noteTokens()
+
+	// Refused in the middle of things.
+	s.Simulator.AddFault(simulator.Fault{Op: simulator.OpSignal, Kind: simulator.FaultForbidden, Count: 2})
+	s.Simulator.AddFault(simulator.Fault{Op: simulator.OpSignal, Kind: simulator.FaultUnauthorized, Count: 2})
+	s.edit(set, func() { set.Spec.State = v1alpha1.DesiredClosed })
+	s.await("the closed set", func() error {
+		return s.has(&v1alpha1.BreakoutSet{}, "groups", v1alpha1.ReadyCondition, true, v1alpha1.ClosedReason)
+	})
+	s.must(s.Client.Delete(s.t.Context(), &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "vault"}}))
+	s.await("the deleted room", func() error {
+		err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: namespace, Name: "vault"}, &v1alpha1.MeetingRoom{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is still there: %w", err)
+		}
+		return nil
+	})
+	s.noteTokens()
+}
+
+// openTokAccount makes an account of the other environment, whose secret is no key.
+func (s *story) openTokAccount() {
+	const apiKey, apiSecret = "45828062", "5ecre75ecre75ecre75ecre75ecre75ecre75ecre7"
+	s.secrets.add("the API secret", apiSecret)
+	s.must(s.Simulator.AddProject(simulator.Project{Environment: simulator.OpenTok, ID: apiKey, Secret: apiSecret}))
+	for _, object := range []client.Object{
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: rig.OperatorNamespace, Name: "opentok"},
+			Data:       map[string][]byte{v1alpha1.APISecretSecretKey: []byte(apiSecret)},
+		},
+		&v1alpha1.VonageAccount{
+			ObjectMeta: metav1.ObjectMeta{Name: "opentok"},
+			Spec: v1alpha1.VonageAccountSpec{
+				Environment: v1alpha1.EnvironmentOpenTok, ProjectID: apiKey, Endpoint: s.URL,
+				CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: "opentok"},
+			},
+		},
+	} {
+		s.must(s.Client.Create(s.t.Context(), object))
+	}
+}
+
+func (s *story) newKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	s.must(err)
+	return key
+}
+
+// setKey puts a key into the account's Secret.
+func (s *story) setKey(what string, pem []byte) {
+	s.secrets.addKey(what, pem)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: rig.OperatorNamespace, Name: rig.AccountName}}
+	s.edit(secret, func() { secret.Data = map[string][]byte{v1alpha1.PrivateKeySecretKey: pem} })
+}
+
+func (s *story) awaitAccount(ready bool, reason string) {
+	s.t.Helper()
+	s.await("the account", func() error {
+		return s.has(&v1alpha1.VonageAccount{}, rig.AccountName, v1alpha1.ReadyCondition, ready, reason)
+	})
+}
+
+// edit changes an object, however often somebody else is faster.
+func (s *story) edit(obj client.Object, change func()) {
+	s.t.Helper()
+	s.await("the edit", func() error {
+		s.must(s.Client.Get(s.t.Context(), client.ObjectKeyFromObject(obj), obj))
+		change()
+		return s.Client.Update(s.t.Context(), obj)
+	})
+}
+
+// await waits until there is no error any more.
+func (s *story) await(what string, ask func() error) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("waiting for %s: %v", what, err)
+		}
+	}
+}
+
+type conditioned interface {
+	client.Object
+	GetConditions() []metav1.Condition
+}
+
+// has tells whether an object has a condition of its present generation; reason "" is any.
+func (s *story) has(obj conditioned, name, typ string, want bool, reason string) error {
+	key := client.ObjectKey{Name: name}
+	if _, cluster := obj.(*v1alpha1.VonageAccount); !cluster {
+		key.Namespace = namespace
+	}
+	if err := s.Client.Get(s.t.Context(), key, obj); err != nil {
+		return err
+	}
+	s.noteConditions(obj)
+	c := meta.FindStatusCondition(obj.GetConditions(), typ)
+	if c == nil || c.ObservedGeneration != obj.GetGeneration() || (c.Status == metav1.ConditionTrue) != want || (reason != "" && c.Reason != reason) {
+		return fmt.Errorf("%s has %+v", name, c)
+	}
+	return nil
+}
+
+// noteConditions collects what an object says now.
+func (s *story) noteConditions(obj conditioned) {
+	text, err := json.Marshal(obj.GetConditions())
+	s.must(err)
+	s.said["conditions of "+obj.GetName()] += string(text)
+}
+
+// noteTokens notes all tokens that there are now, and everything that objects say beside them.
+func (s *story) noteTokens() {
+	ctx := s.t.Context()
+	var rooms v1alpha1.MeetingRoomList
+	s.must(s.Client.List(ctx, &rooms))
+	for i := range rooms.Items {
+		room := &rooms.Items[i]
+		s.noteConditions(room)
+		for _, t := range room.Status.Tokens {
+			if t.Token != "" {
+				s.secrets.add("a token", t.Token)
+			}
+		}
+		for _, t := range room.Status.SharedTokens {
+			if t.Token != "" {
+				s.secrets.add("a shared token", t.Token)
+			}
+		}
+		room.Status.Tokens, room.Status.SharedTokens = nil, nil // where tokens belong
+		text, err := json.Marshal(room)
+		s.must(err)
+		s.said["MeetingRoom "+room.Name] += string(text)
+	}
+	var kept corev1.SecretList
+	s.must(s.Client.List(ctx, &kept, client.InNamespace(namespace)))
+	for _, secret := range kept.Items {
+		for _, value := range secret.Data {
+			s.secrets.add("a token in a Secret", string(value))
+		}
+	}
+	var sets v1alpha1.BreakoutSetList
+	s.must(s.Client.List(ctx, &sets))
+	for _, set := range sets.Items {
+		text, err := json.Marshal(set)
+		s.must(err)
+		s.said["BreakoutSet "+set.Name] += string(text)
+	}
+}
+
+// collect collects what the operator has said in the end.
+func (s *story) collect() {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	metrics, err := s.operator.MetricsText(ctx)
+	s.must(err)
+	s.said["metrics"] = metrics
+	var events eventsv1.EventList
+	s.must(s.Client.List(ctx, &events))
+	if len(events.Items) == 0 {
+		s.t.Error("there were no events")
+	}
+	for _, e := range events.Items {
+		text, err := json.Marshal(e)
+		s.must(err)
+		s.said["events"] += string(text)
+	}
+	var accounts v1alpha1.VonageAccountList
+	s.must(s.Client.List(ctx, &accounts))
+	for i := range accounts.Items {
+		s.noteConditions(&accounts.Items[i])
+	}
+	s.operator.Stop()
+	log, err := s.operator.Log()
+	s.must(err)
+	if !strings.Contains(log, `"level":"debug"`) && !strings.Contains(log, "DEBUG") {
+		s.t.Error("the log has nothing of level debug")
+	}
+	s.said["log"] = log
+	for _, call := range s.Simulator.Calls() {
+		s.said["signals"] += call.SignalData
+	}
+}
+
+// checkTheSearch plants a secret of each kind in each place, in turn, and expects it to be found.
+func (s *story) checkTheSearch() {
+	kinds := map[string]string{}
+	for secret, what := range s.secrets.all {
+		kinds[what] = secret
+	}
+	for _, what := range []string{"the private key", "a malformed key", "a key that is refused", "the API secret", "a token", "a shared token", "a token in a Secret", "a JWT of the REST API"} {
+		if kinds[what] == "" {
+			s.t.Errorf("no secret is known of kind: %s", what)
+		}
+	}
+	for _, where := range []string{"log", "metrics", "events", "signals", "conditions of class", "conditions of " + rig.AccountName, "MeetingRoom class", "BreakoutSet groups"} {
+		text := s.said[where]
+		if text == "" {
+			s.t.Errorf("nothing was said in: %s", where)
+		}
+		text = text[:min(len(text), 10_000)]
+		for what, secret := range kinds {
+			planted := said{where: text[:len(text)/2] + secret + text[len(text)/2:]}
+			if len(s.secrets.leaks(planted)) == 0 {
+				s.t.Errorf("%s is not found in: %s", what, where)
+			}
+		}
+	}
+}
