@@ -156,6 +156,22 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 	return v, adjusted
 }
 
+// Complete tells whether a view of this input has all that was asked for: every room that is wanted and is not on its way out, and everybody
+// where they should be. What is missing may come in a moment.
+func (in ViewInput) Complete(v View) bool {
+	coming := func(name roomName) bool { return !in.Children[name].Terminating }
+	for _, r := range in.Rooms {
+		if v.room(r.Name) == nil && coming(r.Name) {
+			return false
+		}
+	}
+	places := v.Places()
+	return !slices.ContainsFunc(in.Main.Spec.Participants, func(p v1alpha1.Participant) bool {
+		target, wanted := in.Places[p.Name]
+		return wanted && coming(target) && places[p.Name] != target
+	})
+}
+
 // listRooms lists the rooms that people may know of, under names that tell them apart. A room that was made anew is listed when browsers know
 // that the one before is gone; a name that another room has in them, or had a moment ago, is free when they know the other one's new name.
 func (v *View) listRooms(in ViewInput) []roomName {

@@ -227,3 +227,36 @@ func TestRoomsOf(t *testing.T) {
 		})
 	}
 }
+
+func TestComplete(t *testing.T) {
+	main := &v1alpha1.MeetingRoom{Spec: v1alpha1.MeetingRoomSpec{Participants: []v1alpha1.Participant{{Name: "Ada"}, {Name: "Ben"}}}}
+	rooms := []v1alpha1.BreakoutRoomSpec{{Name: "red"}, {Name: "blue"}}
+	child := func(session string, ready bool, tokens ...v1alpha1.ParticipantName) breakout.Child {
+		c := breakout.Child{MeetingRoomName: "x", SessionID: session, Ready: ready, Tokens: map[v1alpha1.ParticipantName]bool{}}
+		for _, p := range tokens {
+			c.Tokens[p] = true
+		}
+		return c
+	}
+	leaving := child("2", true)
+	leaving.Terminating = true
+	type children = map[v1alpha1.BreakoutRoomName]breakout.Child
+	for name, tc := range map[string]struct {
+		children children
+		want     bool
+	}{
+		"all there":                {children{"red": child("1", true, "Ada"), "blue": child("2", true, "Ben")}, true},
+		"a token is missing":       {children{"red": child("1", true, "Ada"), "blue": child("2", true)}, false},
+		"a room is missing":        {children{"red": child("1", true, "Ada")}, false},
+		"a room has no session":    {children{"red": child("1", true, "Ada"), "blue": child("", false)}, false},
+		"a room is on its way out": {children{"red": child("1", true, "Ada"), "blue": leaving}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := breakout.ViewInput{Main: main, Rooms: rooms, Children: tc.children, Places: breakout.Places{"Ada": "red", "Ben": "blue"}}
+			view, _ := breakout.ViewOf(in)
+			if got := in.Complete(view); got != tc.want {
+				t.Errorf("got %v, want %v, for %+v", got, tc.want, view)
+			}
+		})
+	}
+}

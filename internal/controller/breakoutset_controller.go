@@ -47,6 +47,7 @@ type BreakoutSetReconciler struct {
 	alarms    *alarms
 	telling   *tellings
 	written   *memory[time.Time] // when the status was written last
+	gathering *memory[time.Time] // since when something is missing of what is to be told
 	resources *resourceLimits
 }
 
@@ -126,7 +127,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	r.alarms = newAlarms(r.Clock)
 	r.telling = newTellings()
-	r.written = newMemory[time.Time]()
+	r.written, r.gathering = newMemory[time.Time](), newMemory[time.Time]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").

@@ -25,7 +25,7 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	case open && (!s.wantsOpen() || !s.holds):
 		planClosing(s, r.telling.begun(s.set))
 	case open:
-		planUpdate(s, r.telling.begun(s.set))
+		planUpdate(s, r.telling.begun(s.set), r.gathering.of(s.set))
 	case s.wantsOpen() && s.holds && !breakout.IsClosing(s.set) && s.problem == nil:
 		planOpening(s)
 	}
@@ -101,7 +101,7 @@ func planOpening(s *breakoutScope) {
 	if s.schedule.ClosesAt.After(s.now) {
 		opened = *st.OpenedAt // the time was up and is not any more: the same opening goes on
 	}
-	view, adjusted := s.view(breakout.TimerOf(s.set, opened.Time))
+	view, adjusted := breakout.ViewOf(s.viewInput(breakout.TimerOf(s.set, opened.Time)))
 	if len(view.Rooms) < len(s.wanted) {
 		patience := s.firstChildMade().Add(breakout.OpeningPatience)
 		if s.now.Before(patience) {
@@ -121,19 +121,34 @@ func planOpening(s *breakoutScope) {
 	s.wake(s.schedule.Next)
 }
 
-// planUpdate plans to tell what is different from what people know. A telling that has begun is broken off if there is anything.
-func planUpdate(s *breakoutScope, begun *telling) {
+// gatherPatience is how long a change waits for what belongs to it, such as tokens for all who move: then all of it is told at once.
+const gatherPatience = 2 * time.Second
+
+// planUpdate plans to tell what is different from what people know. A telling that has begun is broken off if there is anything. since is when
+// something was missing first; zero when nothing is.
+func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	st := s.status()
-	view, adjusted := s.view(breakout.TimerOf(s.set, st.OpenedAt.Time))
+	in := s.viewInput(breakout.TimerOf(s.set, st.OpenedAt.Time))
+	view, adjusted := breakout.ViewOf(in)
 	s.adjusted = adjusted
-	next := st.DeepCopy()
-	begun.interrupt(next, s.now)
-	if breakout.PlanUpdate(next, view, s.now) {
-		*st = *next
+	switch {
+	case in.Complete(view):
+		*since = time.Time{}
+	case since.IsZero():
+		*since = s.now
 	}
-	if s.held = !breakout.Planned(st).Equal(view); s.held {
-		_, until := breakout.RenamesHeld(st, s.now)
+	if until := since.Add(gatherPatience); !since.IsZero() && s.now.Before(until) {
 		s.wake(until)
+	} else {
+		next := st.DeepCopy()
+		begun.interrupt(next, s.now)
+		if breakout.PlanUpdate(next, view, s.now) {
+			*st = *next
+		}
+		if s.held = !breakout.Planned(st).Equal(view); s.held {
+			_, until := breakout.RenamesHeld(st, s.now)
+			s.wake(until)
+		}
 	}
 	if resend := resendValue(s.set); resend != st.LastHandledResend {
 		st.LastHandledResend = resend
@@ -168,8 +183,8 @@ func planClosing(s *breakoutScope, begun *telling) {
 	st.Unassigned = nil
 }
 
-// view is what people should know now.
-func (s *breakoutScope) view(timer *v1alpha1.TimerStatus) (breakout.View, []v1alpha1.BreakoutRoomName) {
+// viewInput is what the view of what people should know now follows from.
+func (s *breakoutScope) viewInput(timer *v1alpha1.TimerStatus) breakout.ViewInput {
 	st, in := s.status(), breakout.ViewInput{
 		Main: s.main, Rooms: s.wanted, Children: map[v1alpha1.BreakoutRoomName]breakout.Child{},
 		Places: s.assignment.Places, Open: breakout.IsOpen(s.set), Timer: timer, Mode: s.mode(),
@@ -190,7 +205,7 @@ func (s *breakoutScope) view(timer *v1alpha1.TimerStatus) (breakout.View, []v1al
 			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for every choice
 		}
 	}
-	return breakout.ViewOf(in)
+	return in
 }
 
 // everybodyHasTokens is whether every breakout room has published the tokens that it is asked for.

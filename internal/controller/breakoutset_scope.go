@@ -79,6 +79,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 	if err := r.Get(ctx, key, set); err != nil {
 		r.alarms.set(key, time.Time{})
 		r.written.forget(key)
+		r.gathering.forget(key)
 		return nil, client.IgnoreNotFound(err)
 	}
 	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}

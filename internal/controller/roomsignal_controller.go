@@ -168,7 +168,8 @@ func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what they wait for.
 func (r *RoomSignalReconciler) waitingSignals(ctx context.Context, o client.Object) []reconcile.Request {
-	unfinished, err := r.unfinished(ctx, o.GetNamespace())
+	// Not waiting for own writes: it would hold up the events that they wait for.
+	unfinished, err := r.unfinished(ctx, o.GetNamespace(), client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return nil
 	}

@@ -338,9 +338,10 @@ func (r *RoomSignalReconciler) meeting(ctx context.Context, signal *v1alpha1.Roo
 	return cmp.Or(room.Labels[v1alpha1.MeetingRoomLabel], name), nil
 }
 
-func (r *RoomSignalReconciler) unfinished(ctx context.Context, namespace string) ([]v1alpha1.RoomSignal, error) {
+func (r *RoomSignalReconciler) unfinished(ctx context.Context, namespace string, options ...client.ListOption) ([]v1alpha1.RoomSignal, error) {
 	var signals v1alpha1.RoomSignalList
-	err := r.List(ctx, &signals, client.InNamespace(namespace), client.MatchingFields{unfinishedIndex: "true"})
+	options = append(options, client.InNamespace(namespace), client.MatchingFields{unfinishedIndex: "true"})
+	err := r.List(ctx, &signals, options...)
 	return slices.DeleteFunc(signals.Items, func(s v1alpha1.RoomSignal) bool { return !s.DeletionTimestamp.IsZero() }), err
 }
 
