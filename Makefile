@@ -13,6 +13,10 @@ PKG ?= ./...
 TESTFLAGS ?=
 # Flags of the soak test, as in: make soak SOAKFLAGS="-duration 45s -meetings 20".
 SOAKFLAGS ?=
+# Flags of the benchmark, as in: make bench BENCHFLAGS="-runs 1 -scale 0.1".
+BENCHFLAGS ?=
+# How long each target is fuzzed.
+FUZZTIME ?= 30s
 
 # Setting SHELL to bash allows bash commands to be executed by recipes.
 SHELL = /usr/bin/env bash -o pipefail
@@ -76,6 +80,14 @@ test: manifests generate ## Run all tests: unit, envtest, the crash matrix, and 
 .PHONY: soak
 soak: manifests generate ## Edit 200 meetings at random for five minutes while everything fails, and see whether all rules hold: SOAKFLAGS=-help.
 	go run ./test/soak $(SOAKFLAGS)
+
+.PHONY: bench
+bench: manifests generate ## Measure the operator beside a bare client that does the same, a quarter of an hour on two idle cores: BENCHFLAGS=-help.
+	go run ./test/bench $(BENCHFLAGS)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME.
+	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or the modules' requirements are not current.

@@ -139,6 +139,15 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer b.tracker.stop()
+	if err := b.withOperator(ctx, func(*rig.Operator) error { // the account is checked
+		_, err := b.mainRoom(ctx, 2)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := b.removeAll(ctx); err != nil {
+		return err
+	}
 	out := report{Machine: machine(), Runs: o.runs}
 	for _, row := range rows {
 		if !o.rows.MatchString(row.name) {

@@ -157,7 +157,7 @@ func Sum(family *dto.MetricFamily, labels map[string]string) float64 {
 	for _, m := range family.GetMetric() {
 		matches := 0
 		for _, l := range m.GetLabel() {
-			if labels[l.GetName()] == l.GetValue() {
+			if want, asked := labels[l.GetName()]; asked && want == l.GetValue() {
 				matches++
 			}
 		}
