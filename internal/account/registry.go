@@ -136,7 +136,11 @@ func (g *Registry) connect(va *v1alpha1.VonageAccount, secret *corev1.Secret, ma
 	if old != nil && old.made.sameButSecret(made) && old.account.Credentials.Equal(credentials) {
 		return &entry{made: made, account: old.account}, nil
 	}
-	vendor, err := vonage.NewClient(credentials, g.clientOptions(va.Name, made)...)
+	options := g.clientOptions(va.Name, made)
+	if old != nil && old.made.sameButSecret(made) {
+		options = append(options, vonage.WithLimitsOf(old.account.Client))
+	}
+	vendor, err := vonage.NewClient(credentials, options...)
 	if err != nil {
 		return nil, failf(v1alpha1.SpecInvalidReason, "spec.endpoint cannot be used: %s", err)
 	}

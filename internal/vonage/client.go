@@ -64,6 +64,7 @@ type settings struct {
 	observe        func(op string, class Class, status int, duration time.Duration)
 	observeWait    func(op string, wait time.Duration)
 	outageChanged  func(Outage)
+	predecessor    *Client
 }
 
 // WithEndpoint sets the base URL, http or https, with an optional path and
@@ -134,6 +135,13 @@ func WithOutageObserver(changed func(Outage)) Option {
 	return func(s *settings) { s.outageChanged = changed }
 }
 
+// WithLimitsOf has the client go on where another one was with the rate limit,
+// the pause that the server asked for, and an outage: for a key that is rotated.
+// Both must have the same rate limit and endpoint.
+func WithLimitsOf(predecessor *Client) Option {
+	return func(s *settings) { s.predecessor = predecessor }
+}
+
 // NewClient returns a client for a project. It makes no call. It returns an
 // error for zero credentials and for a malformed endpoint or user agent.
 func NewClient(c Credentials, opts ...Option) (*Client, error) {
@@ -164,7 +172,7 @@ func NewClient(c Credentials, opts ...Option) (*Client, error) {
 	if s.transport == nil {
 		s.transport = NewTransport()
 	}
-	return &Client{
+	client := &Client{
 		credentials:    c,
 		endpoint:       endpoint,
 		userAgent:      s.userAgent,
@@ -176,7 +184,11 @@ func NewClient(c Credentials, opts ...Option) (*Client, error) {
 		auth:           &authorizer{credentials: c},
 		gate:           &gate{limiter: newLimiter(s.rate, s.burst), clock: s.clock, observe: s.observeWait},
 		circuit:        &circuit{changed: s.outageChanged},
-	}, nil
+	}
+	if s.predecessor != nil {
+		client.gate, client.circuit = s.predecessor.gate, s.predecessor.circuit
+	}
+	return client, nil
 }
 
 // parseEndpoint does not quote the URL in its errors: whoever puts a user name

@@ -230,3 +230,25 @@ func TestHeldBackWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// A client with another key goes on with the limits of the one before.
+func TestLimitsOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var got []time.Duration
+		options := []Option{WithRateLimit(1, 2), WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+			got = append(got, time.Since(start))
+			return reply(http.StatusNoContent, nil, ""), nil
+		}))}
+		before := newClientFor(t, OpenTok, options...)
+		after := newClientFor(t, OpenTok, append(options, WithLimitsOf(before))...)
+		for _, client := range []*Client{before, before, after, after} {
+			if err := client.Signal(t.Context(), openTokSession, Signal{Type: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff([]time.Duration{0, 0, time.Second, 2 * time.Second}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}

@@ -50,7 +50,7 @@ func (b *bench) floorOfRooms(ctx context.Context, n int) (time.Duration, error) 
 		return 0, err
 	}
 	began := time.Now()
-	err = each(ctx, n, concurrency, func(ctx context.Context, i int) error {
+	err = each(ctx, n, func(ctx context.Context, i int) error {
 		room := b.newRoom(names[i])
 		if err := b.Client.Get(ctx, client.ObjectKeyFromObject(room), room); err != nil {
 			return err
@@ -103,7 +103,7 @@ func (b *bench) floorOfSet(ctx context.Context, main *v1alpha1.MeetingRoom, room
 	}
 	people := main.Spec.Participants
 	set.Status.Rooms = make([]v1alpha1.BreakoutRoomStatus, rooms)
-	err := each(ctx, rooms, concurrency, func(ctx context.Context, i int) error {
+	err := each(ctx, rooms, func(ctx context.Context, i int) error {
 		room := b.newRoom(fmt.Sprintf("%s-%s", set.Name, set.Spec.Rooms[i].Name))
 		room.Finalizers = []string{v1alpha1.MeetingRoomFinalizer, v1alpha1.FarewellFinalizer}
 		room.Spec.Participants = []v1alpha1.Participant{people[0]}

@@ -67,7 +67,7 @@ func (b *bench) breakout(ctx context.Context, rooms, people int, target string) 
 			if err != nil {
 				return err
 			}
-			before, err := b.writes(ctx, "meetingrooms")
+			before, err := b.writes(ctx)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func (b *bench) breakout(ctx context.Context, rooms, people int, target string) 
 			if err != nil {
 				return err
 			}
-			after, err := b.writes(ctx, "meetingrooms")
+			after, err := b.writes(ctx)
 			if err != nil {
 				return err
 			}
@@ -173,7 +173,7 @@ func (b *bench) atOnce(ctx context.Context) ([]*result, error) {
 		if err != nil {
 			return err
 		}
-		before, err := b.writes(ctx, "meetingrooms")
+		before, err := b.writes(ctx)
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (b *bench) atOnce(ctx context.Context) ([]*result, error) {
 			if err != nil {
 				return err
 			}
-			after, err := b.writes(ctx, "meetingrooms")
+			after, err := b.writes(ctx)
 			if err != nil {
 				return err
 			}
@@ -476,7 +476,7 @@ func (b *bench) awaitReconciles(ctx context.Context, o *rig.Operator, n int) err
 
 // restartMeanwhile measures rooms that are made while a process that has started looks at everything.
 func (b *bench) restartMeanwhile(ctx context.Context, res *result) error {
-	return b.withOperator(ctx, func(o *rig.Operator) error {
+	return b.withOperator(ctx, func(*rig.Operator) error {
 		var times []float64
 		for range 20 {
 			room := b.newRoom(b.name("room"))

@@ -10,8 +10,9 @@
 //     not know that it is none any more; its cache of MeetingRooms, or of BreakoutSets, is the last to see what happened meanwhile;
 //   - stale: its cache does not see the write, which was its own, until it has nothing more to do;
 //   - timeout-after, reset-before, limited, and so on, see vendorFaults: the vendor fails in the call, in this way;
+//   - conflict, refused, unheard: the API server refuses the write as outdated, or fails, or carries it out and the answer gets lost;
 //
-// and once with two operators at work from the beginning. The API server is a real one, the vendor is internal/simulator, and what is right is
+// and once with two operators at work from the beginning. In another test the API server restarts in the middle of all stories. The API server is a real one, the vendor is internal/simulator, and what is right is
 // read from these two alone: see oracles_test.go.
 //
 // Each case is a test of its own, named by what it comes between:

@@ -6,6 +6,7 @@ package crash
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/go-logr/logr"
 )
@@ -50,7 +51,7 @@ func (s *logSink) keep(message string, values []any) {
 
 // WithValues returns a sink that says these values with each line.
 func (s *logSink) WithValues(values ...any) logr.LogSink {
-	return &logSink{operator: s.operator, values: append(s.values[:len(s.values):len(s.values)], values...)}
+	return &logSink{operator: s.operator, values: append(slices.Clip(s.values), values...)}
 }
 
 // WithName does not matter.

@@ -70,6 +70,7 @@ func (s story) matrix(t *testing.T, results *tally) {
 		if op.cached() {
 			ways = append(ways, stale)
 		}
+		ways = append(ways, op.apiFaults()...)
 		if strings.HasPrefix(op.key, "vendor.") {
 			results.calls.Add(1)
 		} else {

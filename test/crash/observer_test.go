@@ -10,8 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	toolswatch "k8s.io/client-go/tools/watch"
@@ -22,14 +25,13 @@ import (
 
 // observer watches the API server for all cases, so that nothing an object ever said is missed.
 type observer struct {
-	watches []watch.Interface
-	done    sync.WaitGroup
+	cancel context.CancelFunc
+	done   sync.WaitGroup
 
 	mu       sync.Mutex
 	changed  *sync.Cond
 	versions map[string]uint64 // the latest by resource
 	records  map[string]*record
-	broken   error
 }
 
 // record is what was seen of the objects of one namespace.
@@ -54,23 +56,58 @@ var resources = map[string]client.ObjectList{
 func observe(ctx context.Context) (*observer, error) {
 	o := &observer{versions: map[string]uint64{}, records: map[string]*record{}}
 	o.changed = sync.NewCond(&o.mu)
+	ctx, o.cancel = context.WithCancel(ctx)
 	for resource, list := range resources {
-		if err := admin.List(ctx, list); err != nil {
-			return nil, fmt.Errorf("listing %s: %w", resource, err)
-		}
-		// The API server ends watches whose events are not taken fast enough.
-		w, err := toolswatch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), watched{list})
+		w, err := o.open(ctx, resource, list)
 		if err != nil {
-			return nil, fmt.Errorf("watching %s: %w", resource, err)
+			return nil, err
 		}
-		o.watches = append(o.watches, w)
-		o.done.Go(func() {
-			for e := range w.ResultChan() {
-				o.see(resource, e)
-			}
-		})
+		o.done.Go(func() { o.follow(ctx, resource, list, w) })
 	}
 	return o, nil
+}
+
+// open lists objects, and opens a watch of what comes after. The API server ends watches whose events are not taken fast enough; then it goes on
+// where it was.
+func (o *observer) open(ctx context.Context, resource string, list client.ObjectList) (watch.Interface, error) {
+	list = list.DeepCopyObject().(client.ObjectList)
+	if err := admin.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing %s: %w", resource, err)
+	}
+	err := meta.EachListItem(list, func(obj runtime.Object) error {
+		o.see(resource, watch.Event{Type: watch.Added, Object: obj})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	o.versions[resource] = max(o.versions[resource], versionOf(list.GetResourceVersion()))
+	o.changed.Broadcast()
+	o.mu.Unlock()
+	return toolswatch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), watched{list})
+}
+
+// follow takes the events of a watch, and of the next one when the API server, which has restarted, does not know what was before.
+func (o *observer) follow(ctx context.Context, resource string, list client.ObjectList, w watch.Interface) {
+	for {
+		for e := range w.ResultChan() {
+			if e.Type != watch.Error {
+				o.see(resource, e)
+			}
+		}
+		for {
+			next, err := o.open(ctx, resource, list)
+			if err == nil {
+				w = next
+				break
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			time.Sleep(lookPause)
+		}
+	}
 }
 
 // watched is a kind whose objects are watched.
@@ -82,9 +119,7 @@ func (w watched) WatchWithContext(ctx context.Context, options metav1.ListOption
 }
 
 func (o *observer) stop() {
-	for _, w := range o.watches {
-		w.Stop()
-	}
+	o.cancel()
 	o.done.Wait()
 }
 
@@ -94,7 +129,6 @@ func (o *observer) see(resource string, e watch.Event) {
 	defer o.changed.Broadcast()
 	obj, ok := e.Object.(client.Object)
 	if !ok {
-		o.broken = fmt.Errorf("the watch of %s ended: %v", resource, e.Object)
 		return
 	}
 	o.versions[resource] = max(o.versions[resource], versionOf(obj.GetResourceVersion()))
@@ -144,15 +178,15 @@ func (r *record) seeRoom(room *v1alpha1.MeetingRoom) {
 
 // until waits until the observer has seen these versions, and returns the record of a namespace, which changes no more as long as nobody
 // writes there.
-func (o *observer) until(versions map[string]uint64, namespace string) (*record, error) {
+func (o *observer) until(versions map[string]uint64, namespace string) *record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for resource, want := range versions {
-		for o.broken == nil && o.versions[resource] < want {
+		for o.versions[resource] < want {
 			o.changed.Wait()
 		}
 	}
-	return o.of(namespace), o.broken
+	return o.of(namespace)
 }
 
 // indiscreet is what a token, a JWT or a key looks like.

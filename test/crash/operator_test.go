@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -101,7 +100,7 @@ func (o *operator) options() ctrl.Options {
 	w := o.world
 	options := controller.ManagerOptions(operatorNamespace)
 	options.Metrics.BindAddress = "0"
-	options.Controller.SkipNameValidation = ptr.To(true)
+	options.Controller.SkipNameValidation = new(true)
 	options.Logger = newLog(o)
 	options.NewCache = o.newCache
 	options.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil }

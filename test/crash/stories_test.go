@@ -249,7 +249,7 @@ func withRooms(rooms ...string) func(*v1alpha1.BreakoutSet) {
 			name, display, _ := strings.Cut(name, "=")
 			room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(name), DisplayName: display}
 			if limited {
-				room.MaxParticipants = ptr.To(int32(size[0] - '0'))
+				room.MaxParticipants = new(int32(size[0] - '0'))
 			}
 			set.Spec.Rooms = append(set.Spec.Rooms, room)
 		}

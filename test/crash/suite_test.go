@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,11 +43,12 @@ const (
 
 // The cases share one API server. Each has its own namespace, account, simulator and operators.
 var (
-	adminConfig *rest.Config
-	admin       client.WithWatch
-	mapper      meta.RESTMapper
-	vendorKey   *rsa.PrivateKey
-	witness     *observer
+	controlPlane *sandbox.ControlPlane
+	adminConfig  *rest.Config
+	admin        client.WithWatch
+	mapper       meta.RESTMapper
+	vendorKey    *rsa.PrivateKey
+	witness      *observer
 
 	// trace has a case print what happens.
 	trace = os.Getenv("CRASH_TRACE") != ""
@@ -78,12 +80,15 @@ func run(m *testing.M) (code int, err error) {
 	cp, err := sandbox.Start(ctx, sandbox.Options{
 		CRDs:                     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		WithoutControllerManager: true, // nothing but the operator changes anything
-		Progress:                 os.Stderr,
+		// Operators of several cases share a connection, as those of a cluster never do, and have more watches than the 100 streams of the default.
+		APIServerArgs: []string{"--http2-max-streams-per-connection=1000"},
+		Progress:      os.Stderr,
 	})
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, cp.Stop()) }()
+	controlPlane = cp
+	defer func() { err = errors.Join(err, cp.Stop(), leaks()) }()
 	adminConfig = cp.Config()
 	adminConfig.QPS = -1
 	scheme := controller.NewScheme()
@@ -128,4 +133,15 @@ func vendorKeyPEM() []byte {
 		panic(err) // it was made by this package
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// leaks tells of goroutines that have outlived their operators, of which most were killed in the middle of something. Connections of the
+// process's own HTTP clients are nobody's: they end some time after their server. Nor is an informer's filter of events, controller-runtime's, which
+// waits for ever when its informer has ended between two events.
+func leaks() error {
+	return goleak.Find(
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+		goleak.IgnoreAnyFunction("k8s.io/klog/v2.(*flushDaemon).run.func1"),
+		goleak.IgnoreTopFunction("k8s.io/apimachinery/pkg/watch.(*filteredWatch).loop"),
+	)
 }

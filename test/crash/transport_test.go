@@ -65,7 +65,10 @@ func (o *operator) write(req *http.Request, next http.RoundTripper) (*http.Respo
 	if resource == "meetingrooms" && sub == "status" && json.Unmarshal(body, &sent) == nil && sent.Status.SessionID != "" {
 		o.world.nameSession(sent.Status.SessionID, name)
 	}
-	return o.perform(req, op, func(req *http.Request) (*http.Response, error) {
+	return o.perform(req, op, func(req *http.Request, strikes way) (*http.Response, error) {
+		if refusal := strikes.refusal(); refusal != nil {
+			return refusal, nil
+		}
 		resp, err := next.RoundTrip(req)
 		if err != nil {
 			return nil, err
@@ -79,18 +82,22 @@ func (o *operator) write(req *http.Request, next http.RoundTripper) (*http.Respo
 		if sent.Status.SessionID != "" && resp.StatusCode >= 400 {
 			o.world.refusedSession(sent.Status.SessionID)
 		}
+		if strikes == unheard {
+			return nil, io.ErrUnexpectedEOF
+		}
 		return resp, nil
 	})
 }
 
 // callVendor is how an operator's requests go to the vendor.
 func (o *operator) callVendor(req *http.Request) (*http.Response, error) {
-	return o.perform(req, operation{key: o.world.callKey(req.Method, req.URL.Path, bodyOf(req))}, o.world.vendor.RoundTrip)
+	op := operation{key: o.world.callKey(req.Method, req.URL.Path, bodyOf(req))}
+	return o.perform(req, op, func(req *http.Request, _ way) (*http.Response, error) { return o.world.vendor.RoundTrip(req) })
 }
 
 // perform carries an operation out when the gate lets it pass. From then on nothing stops it: the far side does what it was told also when
 // nobody waits for the answer.
-func (o *operator) perform(req *http.Request, op operation, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+func (o *operator) perform(req *http.Request, op operation, send func(*http.Request, way) (*http.Response, error)) (*http.Response, error) {
 	pass, err := o.world.gate.enter(req.Context(), o, op)
 	if err != nil {
 		return nil, err
@@ -102,7 +109,10 @@ func (o *operator) perform(req *http.Request, op operation, send func(*http.Requ
 			ctx = req.Context() // the operator gives up
 		}
 	}
-	resp, err := send(req.WithContext(ctx))
+	if pass.strikes == restart {
+		o.world.restart.await()
+	}
+	resp, err := send(req.WithContext(ctx), pass.strikes)
 	o.world.gate.leave(pass)
 	return o.hear(resp, err)
 }

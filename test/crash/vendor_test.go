@@ -4,7 +4,6 @@
 package crash
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,6 +115,6 @@ func (g *gate) unhang(p *pass) bool {
 func (w *world) judgeFault(kind simulator.FaultKind) {
 	w.t.Helper()
 	if !slices.ContainsFunc(w.sim.Calls(), func(c simulator.Call) bool { return c.Fault == kind }) {
-		w.t.Error(fmt.Sprintf("no call met the fault %s", kind))
+		w.t.Errorf("no call met the fault %s", kind)
 	}
 }

@@ -69,6 +69,7 @@ type world struct {
 	// together tells that two operators may be at work at once.
 	together bool
 	browsers map[string]browser
+	restart  *restarting // of the API server; nil when there is none
 
 	mu sync.Mutex
 	// rooms is the MeetingRoom of each session that an operator tried to publish, refused those that the API server would not have.
@@ -432,8 +433,7 @@ func (w *world) wake() {
 func (w *world) unknownSessions() map[string]bool {
 	w.t.Helper()
 	versions, _ := w.written()
-	seen, err := witness.until(versions, w.namespace)
-	w.must(err)
+	seen := witness.until(versions, w.namespace)
 	published := map[string]bool{}
 	witness.mu.Lock()
 	for _, ids := range seen.sessions {

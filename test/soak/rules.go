@@ -382,7 +382,7 @@ func (s *soak) judgeTold(session string, heard []utterance) {
 func (s *soak) judgeView(set *v1alpha1.BreakoutSet, heard map[string][]utterance) {
 	want := map[string]string{set.Status.MainSessionID: people(set.Status.MainParticipants)}
 	for _, room := range set.Status.Rooms {
-		want[room.SessionID] = string(room.DisplayName) + ": " + people(room.Participants)
+		want[room.SessionID] = room.DisplayName + ": " + people(room.Participants)
 	}
 	for session := range want {
 		lists := slices.DeleteFunc(slices.Clone(heard[session]), func(u utterance) bool { return u.typ != "breakout-room" })

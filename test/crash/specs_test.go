@@ -1,0 +1,242 @@
+// Copyright The breakout-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package crash
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+)
+
+// FuzzSpecs gives a meeting and its breakout rooms specs of all kinds, valid or not, one after the other, through the real controllers. None of
+// them panics or goes on for ever, and when the specs are put right in the end all is well.
+func FuzzSpecs(f *testing.F) {
+	for _, seed := range []string{
+		"", "\x00", "0123456789abcdef", strings.Repeat("\xff", 40), strings.Repeat("\x01\x80", 30),
+		"a room, a set, a signal, and whatever comes to one's mind", "\x02\x01\x05\x03\x09\x02\x02\x07\x01\x01\x04\x00\x02\x03\x08\x01\x06",
+		"\x03\x03\x03\x02\x02\x02\x01\x01\x01\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, d := newWorld(t), &dice{data: data}
+		accountReady(w)
+		class(w)
+		w.gate.begin(nil, false)
+		for range 1 + d.roll(5) {
+			done := len(w.gate.story())
+			w.throw(d)
+			w.rest()
+			if n := len(w.gate.story()) - done; n > mostOperations {
+				t.Fatalf("one edit led to %d operations, the last of which were %v", n, w.gate.story()[done+n-10:])
+			}
+		}
+		w.putRight()
+		w.judgeQuiescence()
+		for _, line := range w.logs {
+			if strings.Contains(line, "panic") {
+				t.Error(line)
+			}
+		}
+	})
+}
+
+// mostOperations is how many writes and calls an edit of a few rooms and people may lead to at most, with half an hour to settle.
+const mostOperations = 400
+
+// dice are what a fuzzer's bytes decide.
+type dice struct{ data []byte }
+
+// roll is a number from 0 to below n; 0 when there are no bytes left.
+func (d *dice) roll(n int) int {
+	if len(d.data) == 0 {
+		return 0
+	}
+	b := d.data[0]
+	d.data = d.data[1:]
+	return int(b) % n
+}
+
+func pick[T any](d *dice, of ...T) T { return of[d.roll(len(of))] }
+
+var (
+	hardNames = []string{"red", "blue", "red", "main", "", "Red", "-", "a.b", "r" + strings.Repeat("o", 45), "green", "x1"}
+	hardTexts = []string{"", "Red team", "red", "main", "Grüße", "\u202e", "class", strings.Repeat("ł", 64), strings.Repeat("x", 65), "\"}", "<b>"}
+	hardSizes = []int32{0, 1, 2, -1, 1000, 1001, 5}
+	hardTimes = []int32{1, 0, -1, 20, 86400, 86401, 299, 300}
+)
+
+// throw changes or makes an object at random. The API server may refuse it.
+func (w *world) throw(d *dice) {
+	switch d.roll(5) {
+	case 0:
+		w.tryEdit(newRoom("class"), func(o client.Object) { d.room(o.(*v1alpha1.MeetingRoom)) })
+	case 1, 2:
+		w.tryEdit(groups(), func(o client.Object) { d.set(o.(*v1alpha1.BreakoutSet)) })
+	case 3:
+		signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("signal-%d", len(d.data))}}
+		w.tryEdit(signal, func(o client.Object) { d.signal(o.(*v1alpha1.RoomSignal)) })
+	default:
+		var obj client.Object = groups()
+		if d.roll(2) == 0 {
+			obj = &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Name: "groups-red"}}
+		}
+		obj.SetNamespace(w.namespace)
+		w.must(client.IgnoreNotFound(admin.Delete(w.ctx(), obj)))
+	}
+}
+
+// tryEdit makes an object, or changes the one that there is, unless the API server refuses.
+func (w *world) tryEdit(obj client.Object, change func(client.Object)) {
+	w.t.Helper()
+	obj.SetNamespace(w.namespace)
+	for {
+		err := admin.Get(w.ctx(), client.ObjectKeyFromObject(obj), obj)
+		if missing := apierrors.IsNotFound(err); missing {
+			change(obj)
+			obj.SetResourceVersion("")
+			err = admin.Create(w.ctx(), obj)
+		} else if err == nil {
+			change(obj)
+			err = admin.Update(w.ctx(), obj)
+		}
+		switch {
+		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+			continue
+		case err == nil:
+			w.noteVersion(resourceOfObject(obj), obj.GetResourceVersion())
+		case !apierrors.IsInvalid(err) && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
+			w.must(err)
+		}
+		return
+	}
+}
+
+func (d *dice) room(room *v1alpha1.MeetingRoom) {
+	for range 1 + d.roll(3) {
+		switch d.roll(5) {
+		case 0:
+			room.Spec.DisplayName = pick(d, hardTexts...)
+		case 1:
+			room.Spec.Participants = nil
+			for range d.roll(6) {
+				room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{
+					Name: v1alpha1.ParticipantName(pick(d, "Host", "Ada", "Ben", "Ada", "", "é", "a\x00", strings.Repeat("n", 65))),
+					Role: pick(d, "", v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleViewer, "King"),
+				})
+			}
+		case 2:
+			room.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(pick(d, hardTimes...))}
+			room.Spec.Tokens.Delivery = pick(d, "", v1alpha1.TokenDeliverySecret, v1alpha1.TokenDeliveryStatus, "Pigeon")
+		case 3:
+			room.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: pick(d, "none", "", "None")}
+		default:
+			room.Spec.SessionID = pick(d, "", "1_nonsense", "../..", "1_MX40NTgyODA2Mn5-")
+		}
+	}
+}
+
+func (d *dice) set(set *v1alpha1.BreakoutSet) {
+	for range 1 + d.roll(4) {
+		switch d.roll(9) {
+		case 0, 1:
+			set.Spec.Rooms = nil
+			for range d.roll(6) {
+				room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(pick(d, hardNames...)), DisplayName: pick(d, hardTexts...)}
+				if d.roll(3) == 0 {
+					room.MaxParticipants = new(pick(d, hardSizes...))
+				}
+				set.Spec.Rooms = append(set.Spec.Rooms, room)
+			}
+		case 2:
+			set.Spec.Rooms, set.Spec.Replicas = nil, new(pick(d, hardSizes...))
+			if *set.Spec.Replicas > 5 {
+				set.Spec.Replicas = ptr.To[int32](5) // the rest is for tests of scale
+			}
+		case 3:
+			set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: pick(d, "", v1alpha1.ModeAutomatic, v1alpha1.ModeManual, v1alpha1.ModeChoose, "Dice")}
+			for range d.roll(5) {
+				set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements, v1alpha1.Placement{
+					Participant: v1alpha1.ParticipantName(pick(d, "Host", "Ada", "Ben", "Ada", "Nobody", "")),
+					Room:        v1alpha1.BreakoutRoomName(pick(d, hardNames...)),
+				})
+			}
+		case 4:
+			set.Spec.DurationSeconds = new(pick(d, hardTimes...))
+		case 5:
+			set.Spec.OpenAt = &metav1.Time{Time: time.Now().Add(pick(d, -time.Hour, time.Hour, 0, time.Minute, -2400*time.Hour))}
+		case 6:
+			set.Spec.State = pick(d, v1alpha1.DesiredClosed, v1alpha1.DesiredOpen, "Ajar")
+		case 7:
+			set.Spec.MaxParticipants = new(pick(d, hardSizes...))
+			set.Spec.CloseGraceSeconds = new(pick(d, int32(6), 0, 600, 601, -1))
+			set.Spec.WarningSeconds = new(pick(d, hardTimes...))
+			set.Spec.ReturnMode = pick(d, "", v1alpha1.ReturnManual, v1alpha1.ReturnAutomatic, "Never")
+		default:
+			set.Annotations = map[string]string{v1alpha1.ResendAnnotation: pick(d, hardTexts...)}
+		}
+	}
+}
+
+func (d *dice) signal(signal *v1alpha1.RoomSignal) {
+	if d.roll(2) == 0 {
+		signal.Spec.BreakoutSetRef = &v1alpha1.LocalObjectReference{Name: pick(d, "groups", "none", "")}
+	} else {
+		signal.Spec.MeetingRoomRef = &v1alpha1.LocalObjectReference{Name: pick(d, "class", "groups-red", "none", "")}
+	}
+	for range d.roll(3) {
+		signal.Spec.Rooms = append(signal.Spec.Rooms, v1alpha1.BreakoutRoomName(pick(d, hardNames...)))
+	}
+	switch d.roll(4) {
+	case 0:
+		signal.Spec.Message = &v1alpha1.Message{From: v1alpha1.ParticipantName(pick(d, hardTexts...)), Text: pick(d, hardTexts...)}
+	case 1:
+		signal.Spec.RaiseHand = &v1alpha1.RaiseHand{Participant: "Ada", Room: v1alpha1.BreakoutRoomName(pick(d, hardNames...))}
+	default:
+		signal.Spec.Custom = &v1alpha1.CustomSignal{Type: pick(d, "quiz", "", "é", "chat"), Data: pick(d, hardTexts...)}
+	}
+	signal.Spec.DeadlineSeconds = new(pick(d, hardTimes...))
+	signal.Spec.TTLSecondsAfterFinished = new(pick(d, hardTimes...))
+}
+
+// rest lets half an hour pass, or less when nobody wants to be woken any more.
+func (w *world) rest() {
+	w.t.Helper()
+	end := time.Now().Add(patience)
+	w.must(w.calm(end))
+	until := w.clock.Now().Add(30 * time.Minute)
+	for at := w.nextAlarm(); !at.IsZero() && at.Before(until); at = w.nextAlarm() {
+		w.clock.SetTime(at)
+		w.wait()
+		w.must(w.calm(end))
+	}
+}
+
+// putRight makes everything anew as it should be where it cannot be edited, and waits until the rooms are open.
+func (w *world) putRight() {
+	w.t.Helper()
+	set, room := groups(), newRoom("class")
+	for _, obj := range []client.Object{set, room} {
+		obj.SetNamespace(w.namespace)
+		w.must(client.IgnoreNotFound(admin.Delete(w.ctx(), obj)))
+	}
+	w.until(func() error {
+		if w.set("groups") != nil || w.room("class") != nil {
+			return fmt.Errorf("what was wrong is still there")
+		}
+		return nil
+	})
+	w.create(newRoom("class"))
+	w.until(func() error { return isReady(w.room("class")) })
+	w.create(groups())
+	w.until(w.opened)
+}
