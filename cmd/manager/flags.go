@@ -26,6 +26,9 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // shutdownTimeout is how long what was begun may take to end: more than the longest call of the Vonage API, and less than the pod's grace.
 const shutdownTimeout = 25 * time.Second
 
+// leaseRetry is how often the leader renews its lease and others look at it: half of the usual, since a meeting waits for whoever is next.
+const leaseRetry = time.Second
+
 // flags are the program's flags.
 type flags struct {
 	metricsAddr       string
@@ -35,6 +38,7 @@ type flags struct {
 	metricsCertKey    string
 	enableHTTP2       bool
 	probeAddr         string
+	pprofAddr         string
 	leaderElect       bool
 	operatorNamespace string
 	accountWorkers    int
@@ -53,6 +57,8 @@ func bindFlags(fs *flag.FlagSet) *flags {
 	fs.StringVar(&f.metricsCertKey, "metrics-cert-key", "tls.key", "File of the metrics endpoint's key.")
 	fs.BoolVar(&f.enableHTTP2, "enable-http2", false, "Serve metrics over HTTP/2 as well.")
 	fs.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081", "Address of the probes /healthz and /readyz; 0 for none.")
+	fs.StringVar(&f.pprofAddr, "pprof-bind-address", "",
+		"Address of /debug/pprof, such as 127.0.0.1:8082, without authentication; empty for none. Profiles of memory may hold tokens.")
 	fs.BoolVar(&f.leaderElect, "leader-elect", false, "Let only one of several processes work, by a lease in the operator's namespace.")
 	fs.StringVar(&f.operatorNamespace, "operator-namespace", "",
 		"The operator's own namespace, where the credential Secrets and the lease are. Default: $POD_NAMESPACE, else that of the pod's service account.")
@@ -69,13 +75,13 @@ func managerOptions(f *flags, namespace string) ctrl.Options {
 	o := controller.ManagerOptions(namespace)
 	o.Metrics = metricsOptions(f)
 	o.HealthProbeBindAddress = f.probeAddr
+	o.PprofBindAddress = f.pprofAddr
 	o.LeaderElection = f.leaderElect
 	o.LeaderElectionID = leaderElectionID
 	o.LeaderElectionNamespace = namespace
 	// Safe since main returns as soon as the manager has stopped, with all workers.
 	o.LeaderElectionReleaseOnCancel = true
-	timeout := shutdownTimeout
-	o.GracefulShutdownTimeout = &timeout
+	o.RetryPeriod, o.GracefulShutdownTimeout = new(leaseRetry), new(shutdownTimeout)
 	return o
 }
 

@@ -24,6 +24,10 @@ import (
 // leaderElectionID is the name of the leader's lease.
 const leaderElectionID = "breakout-operator.io"
 
+// gcPercent is GOGC unless the environment sets it: nearly all that lives is the cache, which stays. Half of Go's own saves a sixth of the memory
+// with 10,000 rooms, and no difference in CPU could be measured.
+const gcPercent = 50
+
 func main() {
 	if err := run(flag.CommandLine, os.Args[1:]); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
@@ -38,6 +42,9 @@ func run(fs *flag.FlagSet, args []string) error {
 	f := bindFlags(fs)
 	if err := fs.Parse(args); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	log := zap.New(zap.UseFlagOptions(&f.zap))
 	ctrl.SetLogger(log)

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
@@ -71,14 +72,33 @@ type result struct {
 	Values []float64 `json:"values"`
 	Floor  []float64 `json:"floor,omitempty"`
 	// Notes are further numbers, by name.
-	Notes map[string]string `json:"notes,omitempty"`
+	Notes map[string]*note `json:"notes,omitempty"`
 }
 
-func (r *result) note(name, format string, args ...any) {
+// note is something else that was counted or measured, in each run.
+type note struct {
+	Unit   string    `json:"unit,omitempty"`
+	Values []float64 `json:"values"`
+}
+
+func (r *result) note(name, unit string, value float64) {
 	if r.Notes == nil {
-		r.Notes = map[string]string{}
+		r.Notes = map[string]*note{}
 	}
-	r.Notes[name] = fmt.Sprintf(format, args...)
+	if r.Notes[name] == nil {
+		r.Notes[name] = &note{Unit: unit}
+	}
+	r.Notes[name].Values = append(r.Notes[name].Values, value)
+}
+
+// String is the spread, or one number when all runs agree.
+func (n *note) String() string {
+	least, median, greatest := spread(n.Values)
+	text := fmt.Sprintf("%.3g", median)
+	if least != greatest {
+		text = fmt.Sprintf("%.3g / %.3g / %.3g", least, median, greatest)
+	}
+	return strings.TrimSpace(text + " " + n.Unit)
 }
 
 // spread is the least, the median and the greatest.
@@ -105,14 +125,8 @@ func (r *result) cells() []string {
 		ratio = fmt.Sprintf("%.2f", value/floor)
 	}
 	var notes []string
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for name := range r.Notes {
-			if !yield(name) {
-				return
-			}
-		}
-	}) {
-		notes = append(notes, name+" "+r.Notes[name])
+	for _, name := range slices.Sorted(maps.Keys(r.Notes)) {
+		notes = append(notes, name+" "+r.Notes[name].String())
 	}
 	return []string{r.Name, show(r.Values), show(r.Floor), ratio, r.Target, strings.Join(notes, "; ")}
 }
