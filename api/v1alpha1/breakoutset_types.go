@@ -504,6 +504,11 @@ type SignalsStatus struct {
 	// +kubebuilder:validation:MaxItems=1501
 	Missing []BreakoutRoomName `json:"missing,omitempty"`
 
+	// startedAt is when the telling of what was due then began, while some rooms are missing that others are ahead of; what has become due since is
+	// told to everybody after that.
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
+
 	// failed names the rooms, "main" among them, whose sessions could not be told what was pending last.
 	// +optional
 	// +listType=atomic

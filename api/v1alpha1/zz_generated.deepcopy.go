@@ -932,6 +932,10 @@ func (in *SignalsStatus) DeepCopyInto(out *SignalsStatus) {
 		*out = make([]BreakoutRoomName, len(*in))
 		copy(*out, *in)
 	}
+	if in.StartedAt != nil {
+		in, out := &in.StartedAt, &out.StartedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Failed != nil {
 		in, out := &in.Failed, &out.Failed
 		*out = make([]BreakoutRoomName, len(*in))

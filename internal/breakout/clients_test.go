@@ -57,6 +57,9 @@ type world struct {
 	wakes      map[time.Time]bool
 	steps      int
 	hasty      bool // a newer plan cuts a delivery short, wherever it is
+	rough      bool // signals fail at times, and the operator dies
+	downUntil  time.Time
+	foreign    bool // the plan is one of an operator that died since
 	lost       bool // somebody deleted a room by hand, maybe one that people were on the way to
 }
 
@@ -89,15 +92,20 @@ type seat struct {
 
 // delivery is a phase of steps on its way to the sessions.
 type delivery struct {
+	began    time.Time
 	steps    []breakout.Step
 	rooms    []room
 	flying   map[room]func() // what is on its way to a session
 	told     map[room]int    // how many of the steps each session has had
+	failed   map[room]bool   // whose next step failed, and is tried again
+	waiting  bool            // for the next try
+	unsure   bool            // whether somebody was told to go somewhere
 	canceled bool
 }
 
-func (d *delivery) done() bool {
-	return !slices.ContainsFunc(d.rooms, func(name room) bool { return d.told[name] < len(d.steps) })
+// missing are the rooms whose session has not had everything.
+func (d *delivery) missing() []room {
+	return slices.DeleteFunc(slices.Clone(d.rooms), func(name room) bool { return d.told[name] == len(d.steps) })
 }
 
 func newWorld(t *rapid.T) *world {
@@ -112,6 +120,7 @@ func newWorld(t *rapid.T) *world {
 	w.main.Status.SessionID = "session-main"
 	w.slow = rapid.Bool().Draw(t, "slow rooms")
 	w.hasty = rapid.Bool().Draw(t, "hasty")
+	w.rough = rapid.Bool().Draw(t, "rough")
 	return w
 }
 
@@ -223,7 +232,7 @@ func (w *world) plan(what string, do func()) {
 			s.assigned++
 		}
 	}
-	w.lastPlan = w.now
+	w.lastPlan, w.foreign = w.now, false
 	w.write()
 	w.logf("plan %s: %s; pending %s", what, places(after), asJSON(w.set.Status.Signals.Pending))
 }
@@ -262,6 +271,9 @@ func asJSON(v any) string {
 
 // reconcile is what the operator's controller does on every event.
 func (w *world) reconcile() {
+	if w.now.Before(w.downUntil) {
+		return
+	}
 	st := &w.set.Status
 	sched := breakout.ScheduleOf(w.set, w.now)
 	if !sched.Next.IsZero() {
@@ -299,19 +311,17 @@ func (w *world) reconcile() {
 			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for it
 		}
 		view, _ := breakout.ViewOf(in)
-		changed := breakout.PlanUpdate(st.DeepCopy(), view, w.now)
-		if (changed || w.asked > w.handledAsk) && w.cancel() {
+		resend := w.asked > w.handledAsk
+		changed := breakout.PlanUpdate(st.DeepCopy(), view, resend, w.now)
+		if changed && w.cancel() {
 			return
 		}
 		if held, until := breakout.RenamesHeld(st, w.now); held && !until.IsZero() {
 			w.wake(until)
 		}
 		if changed {
-			w.plan("update", func() { breakout.PlanUpdate(st, view, w.now) })
-		}
-		if w.asked > w.handledAsk {
 			w.handledAsk = w.asked
-			w.plan("resend", func() { breakout.PlanResend(st, w.now) })
+			w.plan("update", func() { breakout.PlanUpdate(st, view, resend, w.now) })
 		}
 	case wantsRooms:
 		w.open(in, rooms)
@@ -512,15 +522,10 @@ func (w *world) cancel() bool {
 	if d == nil {
 		return false
 	}
-	if !w.hasty {
+	if !w.hasty && !d.waiting {
 		return true
 	}
-	d.canceled, w.delivery = true, nil
-	for _, name := range slices.Sorted(maps.Keys(d.flying)) {
-		if w.rng.IntN(2) == 0 { // it has arrived, and only the answer is lost
-			d.flying[name]()
-		}
-	}
+	w.cut(d)
 	breakout.Interrupt(st, d.steps, d.told, w.now)
 	for _, m := range st.Signals.Pending.Moved {
 		if s := w.seats[m.Participant]; s != nil && slices.ContainsFunc(d.steps, func(step breakout.Step) bool { return slices.Contains(step.Moves, m.Participant) }) {
@@ -529,6 +534,44 @@ func (w *world) cancel() bool {
 	}
 	w.logf("cut short: %v", d.told)
 	return false
+}
+
+// cut ends a delivery. What is on its way arrives, or not.
+func (w *world) cut(d *delivery) {
+	d.canceled, w.delivery = true, nil
+	for _, name := range slices.Sorted(maps.Keys(d.flying)) {
+		if w.rng.IntN(2) == 0 {
+			d.flying[name]()
+		}
+	}
+}
+
+// die has the operator forget all that is not in the status, and come back later.
+func (w *world) die(down time.Duration) {
+	if d := w.delivery; d != nil {
+		w.cut(d)
+		w.mayBeTold(d.steps)
+	}
+	w.downUntil, w.foreign = later(w.downUntil, w.now.Add(down)), true
+	w.wake(w.downUntil)
+}
+
+// mayBeTold notes that whoever is sent somewhere by one of the steps may be told so once more.
+func (w *world) mayBeTold(steps []breakout.Step) {
+	for _, step := range steps {
+		for _, name := range step.Moves {
+			if s := w.seats[name]; s != nil {
+				s.maybe++
+			}
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // deliver tells the sessions what can be told now.
@@ -550,11 +593,27 @@ func (w *world) deliver() {
 		return
 	}
 	w.logf("steps %s to %v", asJSON(steps), st.Signals.Missing)
-	script := breakout.NewScript(breakout.Source{Set: "school/groups", UID: "uid", MeetingRoom: w.main.Name}, st, steps)
-	d := &delivery{steps: steps, rooms: slices.Clone(st.Signals.Missing), flying: map[room]func(){}, told: map[room]int{}}
+	d := &delivery{began: w.now, steps: steps, rooms: slices.Clone(st.Signals.Missing), flying: map[room]func(){}, told: map[room]int{}}
 	w.delivery = d
+	if !w.foreign || !slices.ContainsFunc(steps, breakout.Step.ActsLater) {
+		w.try(d)
+		return
+	}
+	d.waiting = true
+	w.after(breakout.RepeatAfter, func() {
+		if !d.canceled {
+			w.try(d)
+		}
+	})
+}
+
+// try tells the sessions what they have not had yet.
+func (w *world) try(d *delivery) {
+	st := &w.set.Status
+	d.failed, d.waiting, d.unsure = map[room]bool{}, false, false
+	script := breakout.NewScript(breakout.Source{Set: "school/groups", UID: "uid", MeetingRoom: w.main.Name}, st, d.steps, w.now)
 	crowded := w.rng.IntN(3) == 0 // some sessions have to wait for others
-	for _, name := range d.rooms {
+	for _, name := range d.missing() {
 		session := breakout.SessionOf(st, name)
 		if session == "" {
 			w.failf("no session for room %s of the audience", name)
@@ -573,10 +632,8 @@ func (w *world) send(d *delivery, name room, session string, steps [][]breakout.
 	if d.canceled {
 		return
 	}
-	if d.told[name] == len(steps) {
-		if d.done() {
-			w.settle(d)
-		}
+	if d.told[name] == len(steps) || d.failed[name] {
+		w.conclude(d)
 		return
 	}
 	d.flying[name] = func() {
@@ -589,10 +646,46 @@ func (w *world) send(d *delivery, name room, session string, steps [][]breakout.
 		if d.canceled {
 			return
 		}
-		d.flying[name]()
-		d.told[name]++
+		if w.rough && w.rng.IntN(6) == 0 {
+			d.failed[name] = true
+			if w.rng.IntN(2) == 0 { // only the answer is lost
+				d.flying[name]()
+				d.unsure = d.unsure || d.steps[d.told[name]].ActsLater()
+			}
+			delete(d.flying, name)
+		} else {
+			d.flying[name]()
+			d.told[name]++
+		}
 		w.send(d, name, session, steps)
 	})
+}
+
+// conclude settles a delivery that is through, or has what failed tried again.
+func (w *world) conclude(d *delivery) {
+	missing := d.missing()
+	if len(missing) == 0 {
+		w.settle(d)
+		return
+	}
+	if len(missing) > len(d.failed) {
+		return
+	}
+	d.waiting = true
+	w.mayBeTold(d.steps) // who has come from a session that heard it into one that hears it later
+	breakout.NoteProgress(&w.set.Status, missing, d.began)
+	w.write()
+	w.logf("failed for %v", missing)
+	wait := time.Second
+	if d.unsure {
+		wait = breakout.RepeatAfter
+	}
+	w.after(wait, func() {
+		if !d.canceled {
+			w.try(d)
+		}
+	})
+	w.wake(w.now)
 }
 
 // receive has everybody who is in a session hear a signal.
@@ -611,7 +704,7 @@ func (w *world) receive(name room, session string, s breakout.Signal) {
 
 // settle writes down that a delivery is through.
 func (w *world) settle(d *delivery) {
-	w.delivery = nil
+	w.delivery, w.foreign = nil, false
 	breakout.Settle(&w.set.Status, d.steps, nil, w.now)
 	w.logf("settled; pending %s", asJSON(w.set.Status.Signals.Pending))
 	w.write()
@@ -632,7 +725,7 @@ func (w *world) choose() {
 			if rooms := s.client.Rooms(); s.client.Prompted() && !s.client.Busy() && len(rooms) > 1 {
 				r := rooms[1+w.rng.IntN(len(rooms)-1)]
 				s.everChose = true // also when they are refused
-				s.raced = s.raced || w.delivery != nil
+				s.raced = s.raced || w.delivery != nil || (w.rough && w.set.Status.Signals.Pending != nil)
 				w.logf("    %s chooses %s", p, r.Name)
 				if s.client.Choose(r.Name) == nil {
 					s.chose, s.choseAt = true, w.now
@@ -645,7 +738,7 @@ func (w *world) choose() {
 // quiet tells whether all is said and everybody had time to act on it.
 func (w *world) quiet() bool {
 	st := &w.set.Status
-	if st.Signals.Pending != nil || w.delivery != nil || w.now.Before(w.lastPlan.Add(reaction)) {
+	if st.Signals.Pending != nil || w.delivery != nil || w.now.Before(w.downUntil.Add(time.Second)) || w.now.Before(w.lastPlan.Add(reaction)) {
 		return false
 	}
 	if st.Signals.SettledAt != nil && w.now.Before(st.Signals.SettledAt.Add(reaction)) {

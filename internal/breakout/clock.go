@@ -120,7 +120,7 @@ func IsClosing(set *v1alpha1.BreakoutSet) bool {
 func Forget(st *v1alpha1.BreakoutSetStatus) {
 	View{}.write(st)
 	s := &st.Signals
-	s.Missing, s.RecentMoves, s.RenamedAt, s.FormerNames = nil, nil, nil, nil
+	s.Missing, s.StartedAt, s.RecentMoves, s.RenamedAt, s.FormerNames = nil, nil, nil, nil, nil
 }
 
 // Holds tells whether a set has a right to keep its main room: it is open, on the way there, or its people are still on their way back.

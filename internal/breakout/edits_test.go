@@ -117,7 +117,7 @@ var edits = map[string]edit{
 			return // too late: browsers may have begun to go back
 		}
 		w.set.Spec.DurationSeconds = nil
-		if d := rapid.SampledFrom(durations).Draw(w.t, "duration"); d > 0 {
+		if d := rapid.SampledFrom(durations).Draw(w.t, "duration"); d > 0 && (!w.rough || d > 600) { // browsers go by the clock, whether they have heard all or not
 			w.set.Spec.DurationSeconds = &d
 		}
 		w.set.Spec.WarningSeconds = new(rapid.SampledFrom([]int32{0, 5, 60}).Draw(w.t, "warning"))
@@ -135,8 +135,13 @@ var edits = map[string]edit{
 		w.set.Spec.OpenAt = &at
 	}},
 	"resend": {1, func(w *world) { w.asked++ }},
+	"die": {2, func(w *world) {
+		if w.rough {
+			w.die(rapid.SampledFrom([]time.Duration{0, time.Second, 4 * time.Second, 20 * time.Second}).Draw(w.t, "down for"))
+		}
+	}},
 	"lose room": {1, func(w *world) {
-		if i, ok := w.someRoom(); ok {
+		if i, ok := w.someRoom(); ok && !w.rough { // who was on the way there is in main, where signals that failed may be missed
 			w.lost = true
 			delete(w.children, w.set.Spec.Rooms[i].Name)
 			delete(w.doomed, w.set.Spec.Rooms[i].Name)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
@@ -43,14 +44,16 @@ type Source struct {
 // Script is a phase of steps with the status that they follow from, ready to be turned into signals for each session.
 type Script struct {
 	source Source
+	now    time.Time
 	st     *v1alpha1.BreakoutSetStatus
 	steps  []Step
 	lists  []*roomList // per step; nil for steps that carry no list
 }
 
-// NewScript prepares the signals of steps, which NextSteps gave for st.
-func NewScript(source Source, st *v1alpha1.BreakoutSetStatus, steps []Step) *Script {
-	s := &Script{source: source, st: st, steps: steps, lists: make([]*roomList, len(steps))}
+// NewScript prepares the signals of steps, which NextSteps gave for st, to be sent at now. All but the end of a countdown that takes the place of a
+// running one is the same whenever they are sent.
+func NewScript(source Source, st *v1alpha1.BreakoutSetStatus, steps []Step, now time.Time) *Script {
+	s := &Script{source: source, now: now, st: st, steps: steps, lists: make([]*roomList, len(steps))}
 	for i, step := range steps {
 		if step.isList() {
 			s.lists[i] = newRoomList(source.MeetingRoom, s.roomsAfter(i))
@@ -138,7 +141,7 @@ func (s *Script) timer(step Step) string {
 	case step.Kind == StepTimerCleared || (step.Kind == StepTimerSet && t == nil):
 		return "{}"
 	case step.Kind == StepTimerClear:
-		data.EndTime, data.IsManualReturn = step.Ends.UnixMilli(), true
+		data.EndTime, data.IsManualReturn = s.now.Add(clearLasts).UnixMilli(), true
 	default:
 		data.EndTime = t.EndTime.UnixMilli()
 		data.Period = float64(t.DurationSeconds) / 60

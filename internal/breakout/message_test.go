@@ -104,7 +104,7 @@ func TestMessages(t *testing.T) {
 			var got []string
 			for range 2 { // the same bytes each time
 				got = nil
-				for _, signals := range breakout.NewScript(source, st, steps).Signals(tc.room) {
+				for _, signals := range breakout.NewScript(source, st, steps, nine).Signals(tc.room) {
 					for _, s := range signals {
 						got = append(got, s.Type+" "+s.Data)
 					}
@@ -129,7 +129,7 @@ func TestMessagesTimerCleared(t *testing.T) {
 		if len(steps) == 0 {
 			return fmt.Sprintf("nothing until +%v", due.Sub(nine))
 		}
-		signals := breakout.NewScript(source, st, steps).Signals("red")
+		signals := breakout.NewScript(source, st, steps, now).Signals("red")
 		breakout.Settle(st, steps, nil, now)
 		return signals[0][0].Data
 	}
@@ -154,7 +154,7 @@ func TestMessagesTimerClearedLate(t *testing.T) {
 	tell(t, st, nine)
 	change(0, func(v *breakout.View) { v.Timer = nil }).do(st, at(10).Time)
 	steps, _ := breakout.NextSteps(st, at(600).Time)
-	data := breakout.NewScript(source, st, steps).Signals("main")[0][0].Data
+	data := breakout.NewScript(source, st, steps, at(600).Time).Signals("main")[0][0].Data
 	if want := fmt.Sprintf(`{"endTime":%d,`, at(608).UnixMilli()); !strings.HasPrefix(data, want) {
 		t.Errorf("data %s, want it to begin with %s", data, want)
 	}
@@ -205,7 +205,7 @@ func TestRolesOfManyPeople(t *testing.T) {
 				}
 			}).do(st, at(60).Time)
 			steps, _ := breakout.NextSteps(st, at(60).Time)
-			signals, names := breakout.NewScript(source, st, steps).Signals("main")[0], 0
+			signals, names := breakout.NewScript(source, st, steps, at(60).Time).Signals("main")[0], 0
 			for _, s := range signals {
 				if len(s.Data) > breakout.MaxDataBytes {
 					t.Errorf("%d bytes", len(s.Data))

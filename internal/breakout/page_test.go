@@ -159,10 +159,9 @@ func checkPages(t *rapid.T) {
 		}
 	}
 	now := nine.Add(time.Minute)
-	breakout.PlanUpdate(st, after, now)
-	breakout.PlanResend(st, now)
+	breakout.PlanUpdate(st, after, true, now)
 	steps := nextSteps(t, st, now)
-	script := breakout.NewScript(source, st, steps)
+	script := breakout.NewScript(source, st, steps, now)
 	own := rapid.IntRange(-1, len(v.Rooms)-1).Draw(t, "session")
 	name, session := room("main"), ""
 	if own >= 0 {
@@ -215,7 +214,7 @@ func TestPagesBoundary(t *testing.T) {
 		}
 		breakout.PlanOpening(st, v, nine)
 		steps, _ := breakout.NextSteps(st, nine)
-		return breakout.NewScript(source, st, steps).Signals("main")[0]
+		return breakout.NewScript(source, st, steps, nine).Signals("main")[0]
 	}
 	fits := sort.Search(8000, func(n int) bool { return len(size(n)) > 1 }) - 1
 	if got := len(size(fits)[0].Data); got > breakout.MaxDataBytes || got < breakout.MaxDataBytes-len(`,"page":{"index":9999,"count":9999}`)-1 {
@@ -232,7 +231,7 @@ func TestPagesLargest(t *testing.T) {
 	st := &v1alpha1.BreakoutSetStatus{}
 	breakout.PlanOpening(st, v, nine)
 	steps, _ := breakout.NextSteps(st, nine)
-	signals := breakout.NewScript(source, st, steps).Signals("main")[0]
+	signals := breakout.NewScript(source, st, steps, nine).Signals("main")[0]
 	total := 0
 	for _, s := range signals {
 		total += len(s.Data)
@@ -272,18 +271,17 @@ func checkViews(t *rapid.T) {
 	breakout.PlanOpening(st, view(), now)
 	for range rapid.IntRange(1, 6).Draw(t, "plans") {
 		steps, _ := breakout.NextSteps(st, now)
-		sendAll(t, st, steps)
+		sendAll(t, st, steps, now)
 		if told := rng.IntN(3); told == 0 {
 			breakout.Settle(st, steps, nil, now)
 		} else if told == 1 {
 			breakout.Interrupt(st, steps, map[room]int{"main": rng.IntN(len(steps) + 1)}, now)
 		}
 		now = now.Add(time.Duration(rng.IntN(8000)) * time.Millisecond)
-		switch rng.IntN(8) {
-		case 0:
-			breakout.PlanResend(st, now)
-		default:
-			breakout.PlanUpdate(st, view(), now)
+		if resend := rng.IntN(8) == 0; resend {
+			breakout.PlanUpdate(st, breakout.Planned(st), true, now)
+		} else {
+			breakout.PlanUpdate(st, view(), false, now)
 		}
 	}
 	if rng.IntN(2) == 0 {
@@ -302,7 +300,7 @@ func checkViews(t *rapid.T) {
 			now = due
 			continue
 		}
-		sendAll(t, st, steps)
+		sendAll(t, st, steps, now)
 		breakout.Settle(st, steps, nil, now)
 		if st.Signals.Revision != revision {
 			t.Fatal("settling changed the revision")
@@ -312,8 +310,8 @@ func checkViews(t *rapid.T) {
 }
 
 // sendAll makes the signals of steps for everybody concerned.
-func sendAll(t *rapid.T, st *v1alpha1.BreakoutSetStatus, steps []breakout.Step) {
-	script := breakout.NewScript(source, st, steps)
+func sendAll(t *rapid.T, st *v1alpha1.BreakoutSetStatus, steps []breakout.Step, now time.Time) {
+	script := breakout.NewScript(source, st, steps, now)
 	for _, name := range st.Signals.Missing {
 		if breakout.SessionOf(st, name) == "" {
 			t.Fatalf("room %s has no session", name)
@@ -340,7 +338,7 @@ func TestPagedClients(t *testing.T) {
 	st := &v1alpha1.BreakoutSetStatus{}
 	breakout.PlanOpening(st, v, nine)
 	steps, _ := breakout.NextSteps(st, nine)
-	pages := breakout.NewScript(source, st, steps).Signals("main")[0]
+	pages := breakout.NewScript(source, st, steps, nine).Signals("main")[0]
 	if len(pages) < 3 {
 		t.Fatalf("%d pages: not what this is about", len(pages))
 	}

@@ -37,11 +37,11 @@ func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
 }
 
 // PlanUpdate makes v the planned view of an open set's status and plans to tell everybody what is different, together with what they were
-// not told yet of the plan before. It reports whether the status changed.
+// not told yet of the plan before; and the rooms and the timer once more if resend asks for that. It reports whether the status changed.
 //
 // The difference is taken from the last planned view, told or not, since anyone may have heard of it. Rooms keep their names while browsers
 // cannot learn new ones; RenamesHeld tells until when.
-func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
+func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, resend bool, now time.Time) bool {
 	old := Planned(st)
 	if held, _ := RenamesHeld(st, now); held {
 		v = withNamesOf(v, old.Rooms)
@@ -49,7 +49,7 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	if p := st.Signals.Pending; p != nil {
 		v = withNamesOf(v, p.Removed) // back again before all knew that they were gone
 	}
-	if old.Equal(v) {
+	if old.Equal(v) && !resend {
 		return false
 	}
 	former, _ := FormerNames(st, now)
@@ -57,6 +57,9 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 	p := merge(st, difference(old, v), v, now)
 	if len(st.Signals.Failed) > 0 && !isEmpty(p) {
 		makeUpFor(p, v)
+	}
+	if resend {
+		tellAgain(p, v)
 	}
 	v.write(st)
 	if !isEmpty(p) || st.Signals.Pending != nil {
@@ -68,7 +71,16 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) bool {
 // makeUpFor adds to what is to be said the rooms and the timer where it does not have them anyway, for sessions that could not be told of a change
 // before.
 func makeUpFor(p *v1alpha1.PendingSignals, v View) {
-	if p.Announcement == "" && len(p.Added)+len(p.Edited)+len(p.Removed)+len(p.Moved) == 0 {
+	announcement := p.Announcement
+	tellAgain(p, v)
+	if len(p.Added)+len(p.Edited)+len(p.Removed)+len(p.Moved) > 0 {
+		p.Announcement = announcement
+	}
+}
+
+// tellAgain adds to what is to be said the rooms and the timer, where it does not have the timer anyway.
+func tellAgain(p *v1alpha1.PendingSignals, v View) {
+	if p.Announcement == "" {
 		p.Announcement = v1alpha1.AnnounceResend
 	}
 	if p.Timer == "" && v.Timer != nil {
@@ -145,21 +157,6 @@ func sameRoom(rooms []v1alpha1.BreakoutRoomStatus, r v1alpha1.BreakoutRoomStatus
 	return nil
 }
 
-// PlanResend plans to tell everybody the present rooms and timer once more.
-func PlanResend(st *v1alpha1.BreakoutSetStatus, now time.Time) {
-	p := st.Signals.Pending.DeepCopy()
-	if p == nil {
-		p = &v1alpha1.PendingSignals{}
-	}
-	if p.Announcement == "" {
-		p.Announcement = v1alpha1.AnnounceResend
-	}
-	if p.Timer == "" && st.Timer != nil {
-		p.Timer = v1alpha1.TimerSet
-	}
-	setPending(st, p, now)
-}
-
 // PlanClosing makes the planned view one without breakout rooms and plans to tell everybody to come back, not before farewellAt.
 func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 	p := &v1alpha1.PendingSignals{Removed: slices.Clone(st.Rooms)}
@@ -169,7 +166,7 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 			farewellAt = later(farewellAt, now.Add(reactionTime))
 		}
 	}
-	if len(p.Removed) > 0 {
+	if len(p.Removed)+len(st.Signals.Failed) > 0 { // who could not be told that the last rooms are gone is told now
 		p.Announcement = v1alpha1.AnnounceClosing
 	}
 	farewellAt = later(later(farewellAt, busyUntil(st)), settling(st))
@@ -386,11 +383,12 @@ func setPending(st *v1alpha1.BreakoutSetStatus, p *v1alpha1.PendingSignals, now 
 	s := &st.Signals
 	s.Revision = max(s.Revision+1, now.UnixMilli())
 	s.RecentMoves = slices.DeleteFunc(s.RecentMoves, func(r v1alpha1.RecentMoves) bool { return !r.Time.Add(reactionTime).After(now) })
-	s.Failed = nil
+	s.StartedAt = nil
 	if isEmpty(p) {
 		s.Pending, s.Missing = nil, nil
 		return
 	}
+	s.Failed = nil
 	s.Pending = p
 	s.Missing = Audience(st)
 }

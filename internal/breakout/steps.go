@@ -49,9 +49,6 @@ type Step struct {
 	// Moves are those whom the message sends somewhere.
 	Moves []v1alpha1.ParticipantName
 
-	// Ends is when the countdown ends that StepTimerClear puts in the place of a running one; zero for the others.
-	Ends time.Time
-
 	// Again is when StepTimerSet or StepTimerClear is to be said once more, because people are changing rooms and may not hear it; zero when it
 	// is not.
 	Again time.Time
@@ -67,15 +64,29 @@ func (s Step) isList() bool {
 	}
 }
 
+// RepeatAfter is how long after a step that browsers act on later may have been said it may be said again: one that is told twice to move, before
+// it has, connects twice.
+const RepeatAfter = reactionTime
+
+// ActsLater tells whether browsers act on the step only seconds later: they change rooms.
+func (s Step) ActsLater() bool {
+	return len(s.Moves) > 0 || s.Kind == StepRemoved || s.Kind == StepAllRemoved
+}
+
 // NextSteps are the steps of what is pending that can be said at now, in their order; when there are none, the second result is when there
 // will be: zero when nothing is pending.
 //
 // Browsers act on a move only seconds later, by the list that they have then. So nobody is told to move twice within 6 seconds, and rooms are
 // removed only 6 seconds after others were renamed or people moved: the steps stop before that, and go on later.
+//
+// Steps that some sessions were told already, see NoteProgress, stay what they are until all were.
 func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time) {
 	p := st.Signals.Pending
 	if p == nil {
 		return nil, time.Time{}
+	}
+	if st.Signals.StartedAt != nil {
+		now = st.Signals.StartedAt.Time
 	}
 	if p.NotBefore != nil && p.NotBefore.After(now) {
 		return nil, p.NotBefore.Time
@@ -244,7 +255,7 @@ func (b *stepBuilder) timer() {
 		}
 		b.add(Step{Kind: StepTimerSet, Again: again})
 	case v1alpha1.TimerClear:
-		b.add(Step{Kind: StepTimerClear, Ends: b.now.Add(clearLasts), Again: again})
+		b.add(Step{Kind: StepTimerClear, Again: again})
 	case v1alpha1.TimerCleared:
 		if until := timerRunsOut(b.st); until.After(b.now) {
 			b.wait(until)
@@ -315,6 +326,14 @@ func timerRunsOut(st *v1alpha1.BreakoutSetStatus) time.Time {
 	return st.Signals.SettledAt.Add(clearLasts)
 }
 
+// NoteProgress notes that the steps which were due at started were said, or begun to be said, to all but the missing ones of those concerned.
+func NoteProgress(st *v1alpha1.BreakoutSetStatus, missing []v1alpha1.BreakoutRoomName, started time.Time) {
+	st.Signals.Missing = missing
+	if st.Signals.StartedAt == nil {
+		st.Signals.StartedAt = microTime(started)
+	}
+}
+
 // Settle takes steps that were said, or given up, out of what is pending. Failed names the rooms that could not be told.
 func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.BreakoutRoomName, now time.Time) {
 	s, p := &st.Signals, st.Signals.Pending
@@ -350,6 +369,7 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		case StepMoved:
 		}
 	}
+	s.StartedAt = nil
 	p.NewRooms, p.NotBefore = nil, again                      // known by now
 	if len(steps) != 1 || steps[0].Kind != StepTimerCleared { // nobody acts on that, and a closing's grace runs from its farewell
 		s.SettledAt = microTime(now)
@@ -393,7 +413,7 @@ func Interrupt(st *v1alpha1.BreakoutSetStatus, steps []Step, told map[v1alpha1.B
 			at := slices.IndexFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return m.Participant == name })
 			switch {
 			case at < 0:
-			case p.Moved[at].NotBefore == nil && told[p.Moved[at].From] > i: // who may have been told before can be in another session
+			case p.Moved[at].NotBefore == nil && heard(p, p.Moved[at].From, told, i): // who may have been told before can be in another session
 				moved = append(moved, name)
 				p.Moved = slices.Delete(p.Moved, at, at+1)
 			default:
@@ -405,6 +425,12 @@ func Interrupt(st *v1alpha1.BreakoutSetStatus, steps []Step, told map[v1alpha1.B
 		p.Announcement = v1alpha1.AnnounceResend // the others have not heard where these are
 	}
 	remember(st, moved, now)
+}
+
+// heard tells whether everybody in a room has had step i for certain. Who was on the way to a room that is gone may be in the main room instead.
+func heard(p *v1alpha1.PendingSignals, from roomName, told map[v1alpha1.BreakoutRoomName]int, i int) bool {
+	gone := slices.ContainsFunc(p.Removed, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == from })
+	return told[from] > i && (!gone || told[mainRoom] > i)
 }
 
 // keepsBusy tells whether browsers act on a step without being named in it: those in a room that is renamed, or gone. A removal may be said

@@ -74,7 +74,14 @@ func change(after time.Duration, edit func(v *breakout.View)) act {
 	return act{after: after, do: func(st *v1alpha1.BreakoutSetStatus, now time.Time) {
 		v := clone(breakout.Planned(st))
 		edit(&v)
-		breakout.PlanUpdate(st, v, now)
+		breakout.PlanUpdate(st, v, false, now)
+	}}
+}
+
+// resend is an act that asks for everything once more.
+func resend(after time.Duration) act {
+	return act{after: after, do: func(st *v1alpha1.BreakoutSetStatus, now time.Time) {
+		breakout.PlanUpdate(st, breakout.Planned(st), true, now)
 	}}
 }
 
@@ -157,7 +164,7 @@ func describe(t *testing.T, st *v1alpha1.BreakoutSetStatus, steps []breakout.Ste
 	for _, r := range st.Signals.Missing {
 		out += " " + string(r)
 	}
-	for _, signals := range breakout.NewScript(source, st, steps).Signals(st.Signals.Missing[0]) {
+	for _, signals := range breakout.NewScript(source, st, steps, now).Signals(st.Signals.Missing[0]) {
 		for _, s := range signals {
 			out += "; " + brief(t, s, now)
 		}
@@ -552,7 +559,7 @@ func TestStories(t *testing.T) {
 		"a resend": {
 			acts: []act{
 				change(none, func(v *breakout.View) { v.Timer = timerOf(600, v1alpha1.ReturnAutomatic) }),
-				{after: 30 * second, do: breakout.PlanResend},
+				resend(30 * second),
 			},
 			want: []string{"+0s to main red blue; timer 10m0s manual=false", "+30s to main red blue; roomEdited Algebra[Jo Co|] Red[Ada Bob|] Blue[Cyd|]; timer 9m30s manual=false"},
 		},
@@ -564,7 +571,7 @@ func TestStories(t *testing.T) {
 					}
 					v.Rooms = nil
 				}),
-				{after: 30 * second, do: breakout.PlanResend},
+				resend(30 * second),
 			},
 			want: []string{"+0s to main red blue; allRoomRemoved", "+30s to main; allRoomRemoved"},
 		},
@@ -701,12 +708,16 @@ func TestInterrupt(t *testing.T) {
 			want: noted{Moved: []v1alpha1.PendingMove{maybe("Ada", "red")}, Renamed: true},
 		},
 		"the removal of all rooms": {
-			edit: everybodyBack, told: map[room]int{"blue": 1},
+			edit: everybodyBack, told: map[room]int{"blue": 1, "main": 1},
 			want: noted{Moved: []v1alpha1.PendingMove{maybe("Ada", "red"), maybe("Bob", "red")}, Recent: []person{"Cyd"}, Renamed: true, Resend: true},
 		},
 		"who is told only later was not told": {
-			edit: func(v *breakout.View) { remove(v, "red"); move(v, "Ada", "blue"); move(v, "Bob", "main") }, told: map[room]int{"red": 1},
+			edit: func(v *breakout.View) { remove(v, "red"); move(v, "Ada", "blue"); move(v, "Bob", "main") }, told: map[room]int{"red": 1, "main": 1},
 			want: noted{Moved: []v1alpha1.PendingMove{{Participant: "Bob", From: "red"}}, Recent: []person{"Ada"}, Resend: true},
+		},
+		"who found the room gone may be in the main room, which has not heard it": {
+			edit: func(v *breakout.View) { remove(v, "red"); move(v, "Ada", "blue"); move(v, "Bob", "main") }, told: map[room]int{"red": 1},
+			want: noted{Moved: []v1alpha1.PendingMove{{Participant: "Bob", From: "red"}, maybe("Ada", "red")}},
 		},
 		"nobody moves": {edit: func(v *breakout.View) { v.CoHosts = nil }, told: map[room]int{"red": 1}},
 	} {

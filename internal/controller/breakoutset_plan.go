@@ -36,7 +36,11 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	if err := r.ensureRoomsFresh(ctx, s); err != nil {
 		return err
 	}
-	return r.commitStatus(ctx, s)
+	if err := r.commitStatus(ctx, s); err != nil {
+		return err
+	}
+	r.telling.owns(s.set)
+	return nil
 }
 
 // ensureRoomsFresh makes sure, before a plan is made of them, that the main room and the breakout rooms are the API server's and not older ones
@@ -124,8 +128,8 @@ func planOpening(s *breakoutScope) {
 // gatherPatience is how long a change waits for what belongs to it, such as tokens for all who move: then all of it is told at once.
 const gatherPatience = 2 * time.Second
 
-// planUpdate plans to tell what is different from what people know. A telling that has begun is broken off if there is anything. since is when
-// something was missing first; zero when nothing is.
+// planUpdate plans to tell what is different from what people know, or all of it again when the annotation asks for that. A telling that has begun
+// is broken off if there is anything. since is when something was missing first; zero when nothing is.
 func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	st := s.status()
 	in := s.viewInput(breakout.TimerOf(s.set, st.OpenedAt.Time))
@@ -137,24 +141,23 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	case since.IsZero():
 		*since = s.now
 	}
-	if until := since.Add(gatherPatience); !since.IsZero() && s.now.Before(until) {
+	until := since.Add(gatherPatience)
+	gathering := !since.IsZero() && s.now.Before(until)
+	if gathering {
 		s.wake(until)
-	} else {
-		next := st.DeepCopy()
-		begun.interrupt(next, s.now)
-		if breakout.PlanUpdate(next, view, s.now) {
-			*st = *next
-		}
-		if s.held = !breakout.Planned(st).Equal(view); s.held {
-			_, until := breakout.RenamesHeld(st, s.now)
-			s.wake(until)
-		}
+		view = breakout.Planned(st)
 	}
-	if resend := resendValue(s.set); resend != st.LastHandledResend {
-		st.LastHandledResend = resend
-		if resend != "" { // taking the annotation off asks for nothing
-			breakout.PlanResend(st, s.now)
-		}
+	resend := resendValue(s.set)
+	asked := resend != "" && resend != st.LastHandledResend // taking the annotation off asks for nothing
+	st.LastHandledResend = resend
+	next := st.DeepCopy()
+	begun.interrupt(next, s.now)
+	if breakout.PlanUpdate(next, view, asked, s.now) {
+		*st = *next
+	}
+	if s.held = !breakout.Planned(st).Equal(view) && !gathering; s.held {
+		_, until := breakout.RenamesHeld(st, s.now)
+		s.wake(until)
 	}
 }
 

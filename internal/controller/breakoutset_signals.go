@@ -50,7 +50,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 			r.tell(ctx, s, t)
 		}
 		if missing := t.missing(); len(missing) > 0 && patient {
-			s.status().Signals.Missing = missing
+			breakout.NoteProgress(s.status(), missing, t.began)
 			s.trouble = t.trouble
 			s.wake(minTime(t.again(r.Clock.Now()), s.patience(t)))
 			return nil
@@ -61,7 +61,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		if err := r.commitStatus(ctx, s); err != nil {
 			return err // what was told is remembered, and noted next time
 		}
-		r.telling.forget(s.set.UID)
+		r.telling.done(s.set)
 		s.now = r.Clock.Now()
 		s.wake(s.now) // who has left a room by now needs no token for it
 	}
@@ -105,7 +105,7 @@ func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *t
 		}
 	}
 	source := breakout.Source{Set: s.set.Namespace + "/" + s.set.Name, UID: string(s.set.UID), MeetingRoom: s.set.Spec.MeetingRoomRef.Name}
-	script := breakout.NewScript(source, s.status(), t.steps)
+	script := breakout.NewScript(source, s.status(), t.steps, r.Clock.Now())
 	var group errgroup.Group
 	group.SetLimit(r.resources.signals)
 	for _, room := range t.missing() {
@@ -135,6 +135,10 @@ func (t *telling) tellRoom(ctx context.Context, acct *account.Account, room v1al
 		case vonage.ClassTerminal:
 			t.note(err)
 			t.did(room, i+1, true)
+		case vonage.ClassAmbiguous:
+			t.note(err)
+			t.mayHaveHeard(t.steps[i])
+			return
 		default:
 			t.note(err)
 			return
@@ -172,14 +176,16 @@ type tellings struct {
 	mu      sync.Mutex
 	current map[types.UID]*telling
 	running map[types.UID]context.CancelFunc
+	own     *memory[int64] // the revision of a plan that nobody else can have told of
 }
 
 func newTellings() *tellings {
-	return &tellings{current: map[types.UID]*telling{}, running: map[types.UID]context.CancelFunc{}}
+	return &tellings{current: map[types.UID]*telling{}, running: map[types.UID]context.CancelFunc{}, own: newMemory[int64]()}
 }
 
 // of is the telling of the steps of a set's present plan that are due; nil when none are, and then when some will be. Steps that are being
-// told stay what they are until they are settled, even when others become due meanwhile.
+// told stay what they are until they are settled, even when others become due meanwhile. A plan that an operator before made may have been told
+// a moment ago, so what must not be repeated soon waits.
 func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -195,9 +201,15 @@ func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time
 	for _, room := range set.Status.Signals.Missing {
 		t.rooms[room] = &roomTelling{}
 	}
+	if *ts.own.of(set) != t.revision && slices.ContainsFunc(steps, breakout.Step.ActsLater) {
+		t.retryAt = now.Add(breakout.RepeatAfter)
+	}
 	ts.current[set.UID] = t
 	return t, due
 }
+
+// owns notes that the present plan of a set, or what is left of it, was written by this operator.
+func (ts *tellings) owns(set *v1alpha1.BreakoutSet) { *ts.own.of(set) = set.Status.Signals.Revision }
 
 // begun is the telling of a set's present plan that is under way; nil when there is none.
 func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
@@ -209,10 +221,12 @@ func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
 	return nil
 }
 
-func (ts *tellings) forget(uid types.UID) {
+// done notes that a telling is settled.
+func (ts *tellings) done(set *v1alpha1.BreakoutSet) {
+	ts.owns(set)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	delete(ts.current, uid)
+	delete(ts.current, set.UID)
 }
 
 // start begins telling a set's plan; stop, or the cancel function returned, ends it.
@@ -249,6 +263,7 @@ type telling struct {
 	mu      sync.Mutex
 	rooms   map[v1alpha1.BreakoutRoomName]*roomTelling
 	trouble *verdict
+	unsure  bool // somebody may have heard what they act on later, in a try that failed
 }
 
 type roomTelling struct {
@@ -278,6 +293,13 @@ func (t *telling) note(err error) {
 		defer t.mu.Unlock()
 		t.trouble = &trouble.verdict
 	}
+}
+
+// mayHaveHeard notes that a step failed that somebody may have heard.
+func (t *telling) mayHaveHeard(step breakout.Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unsure = t.unsure || step.ActsLater()
 }
 
 // interrupt notes in a status, before a newer plan is made of it, who was told for certain to move.
@@ -320,6 +342,9 @@ func (t *telling) names(of func(*roomTelling) bool) []v1alpha1.BreakoutRoomName 
 // again is when to try again, twice as long after each try.
 func (t *telling) again(now time.Time) time.Time {
 	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
+	if t.unsure {
+		wait, t.unsure = max(wait, breakout.RepeatAfter), false
+	}
 	t.tries++
 	t.retryAt = now.Add(wait)
 	return t.retryAt

@@ -245,6 +245,75 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			}
 		})
 
+		It("moves nobody twice who was told, when everything is asked for again before all have heard it", func() {
+			g := newGroups()
+			g.fail("green", times(1, unavailable))
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=red", "Ben=red", "Cleo=green"))
+			Eventually(g.missing).Should(Equal([]v1alpha1.BreakoutRoomName{"green"}))
+			edit(g.set, func(s *v1alpha1.BreakoutSet) {
+				metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.ResendAnnotation, "1")
+			})
+			g.quiet()
+			g.turn(6 * time.Second)
+			g.waitReady(g.set)
+			again := "roomEdited Class(Host Co) red(Ada Ben) blue() green(Cleo)"
+			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben} {
+				Expect(g.hears(browser)()).To(Equal([]string{"participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)", again}))
+			}
+			Expect(g.hears(g.cleo)()).To(Equal([]string{again}))
+		})
+
+		It("moves nobody again before their browser has acted, when the answer is lost", func() {
+			g := newGroups()
+			g.fail("blue", simulator.Fault{Kind: simulator.FaultResetAfter, Count: 1})
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=red", "Ben=red", "Cleo=green"))
+			Eventually(g.missing).Should(Equal([]v1alpha1.BreakoutRoomName{"blue"}))
+			g.quiet()
+			g.turn(breakout.RepeatAfter - time.Second)
+			g.quiet()
+			Expect(g.hears(g.ben)()).To(HaveLen(1))
+			g.turn(time.Second)
+			g.waitReady(g.set)
+			Expect(g.hears(g.ben)()).To(Equal(slices.Repeat([]string{"participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)"}, 2)))
+		})
+
+		It("ends a countdown a few seconds after a session could be told, however late that is", func() {
+			g := newGroups()
+			edit(g.set, lasting(3600))
+			g.waitReady(g.set)
+			g.fail("red", times(4, unavailable))
+			edit(g.set, lasting(0))
+			Eventually(g.missing).Should(Equal([]v1alpha1.BreakoutRoomName{"red"}))
+			for _, wait := range []time.Duration{1, 2, 4, 8} {
+				g.quiet()
+				g.turn(wait * time.Second)
+			}
+			g.quiet()
+			g.turn(8 * time.Second)
+			g.waitReady(g.set)
+			for _, browser := range []*simulator.Client{g.host, g.ben, g.cleo} {
+				Expect(g.hears(browser)()[1:]).To(Equal([]string{"timer 0m to -15s, warning 0s, manual", "timer {}"}))
+			}
+			Expect(g.hears(g.ada)()[1:]).To(Equal([]string{"timer 0m to 0s, warning 0s, manual", "timer {}"}))
+		})
+
+		It("makes up for what it had given up on also when what was left to say is taken back", func() {
+			g := newGroups()
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=red", "Ben=red", "Cleo=green"))
+			g.waitReady(g.set)
+			refused := simulator.Fault{Kind: simulator.FaultStatus, Status: http.StatusRequestEntityTooLarge, Count: 1}
+			g.fail("green", refused)
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=blue", "Ben=green", "Cleo=green")) // Ben is on the way and is told later
+			Eventually(func() []v1alpha1.BreakoutRoomName { return g.signals().Failed }).Should(Equal([]v1alpha1.BreakoutRoomName{"green"}))
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=blue", "Ben=red", "Cleo=green"))
+			g.quiet()
+			Expect(g.signals()).To(And(HaveField("Pending", BeNil()), HaveField("Failed", Equal([]v1alpha1.BreakoutRoomName{"green"}))))
+			g.turn(10 * time.Second)
+			edit(g.set, lasting(3600))
+			g.waitReady(g.set)
+			Expect(g.hears(g.cleo)()[1:]).To(HaveExactElements("roomEdited Class(Host Co) red(Ben) blue(Ada) green(Cleo)", HavePrefix("timer 60m")))
+		})
+
 		It("tells who may have been told to move where to go in the end, when the browser has acted on it", func() {
 			g := newGroups()
 			g.fail("blue", times(1, unavailable))
@@ -384,6 +453,31 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.waitReady(g.set)
 			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
 				Expect(g.hears(browser)()).To(Equal([]string{renamed}))
+			}
+		})
+
+		It("tells everybody what became due meanwhile, beside what one had not heard", func() {
+			g := newGroups()
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=red", "Ben=red", "Cleo=green"))
+			g.waitReady(g.set)
+			g.fail("green", unavailable)
+			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=blue", "Ben=green", "Cleo=green")) // Ben is on the way and is told later
+			Eventually(g.missing).Should(Equal([]v1alpha1.BreakoutRoomName{"green"}))
+			g.stop()
+			g.sim.ClearFaults()
+			g.turn(10 * time.Second)
+			g.start()
+			g.quiet()
+			Expect(g.hears(g.cleo)()).To(HaveLen(1)) // she may have heard the second just before
+			g.turn(breakout.RepeatAfter)
+			g.waitReady(g.set)
+			want := []string{
+				"participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)",
+				"participantMoved Class(Host Co) red(Ben) blue(>Ada) green(Cleo)",
+				"participantMoved Class(Host Co) red() blue(Ada) green(Cleo >Ben)",
+			}
+			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
+				Expect(g.hears(browser)()).To(Equal(want))
 			}
 		})
 

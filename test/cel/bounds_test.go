@@ -193,6 +193,7 @@ var bounds = map[string]map[string][]string{
 		"status.signals.renamedAt":                         {"format=date-time"},
 		"status.signals.revision":                          {"minimum=0"},
 		"status.signals.settledAt":                         {"format=date-time"},
+		"status.signals.startedAt":                         {"format=date-time"},
 		"status.state":                                     {"maxLength=32"},
 		"status.timer":                                     {"required=durationSeconds", "required=endTime", "required=returnMode"},
 		"status.timer.durationSeconds":                     {"minimum=1", "maximum=86400"},
@@ -323,6 +324,7 @@ status:
     missing: [red]
     failed: [red]
     settledAt: "2026-11-23T09:15:00.000000Z"
+    startedAt: "2026-11-23T09:15:00.000000Z"
     renamedAt: "2026-11-23T09:15:00.000000Z"
     formerNames: [{room: red, displayName: Crimson team}]
     recentMoves: [{time: "2026-11-23T09:15:00.000000Z", participants: [Ada]}]

@@ -161,7 +161,7 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 		LastHandledResend:  strings.Repeat("r", 253),
 		Signals: v1alpha1.SignalsStatus{
 			Revision: moment.UnixMilli(), Pending: pending, Missing: []v1alpha1.BreakoutRoomName{v1alpha1.MainRoomName},
-			SettledAt: &microMoment, RenamedAt: &microMoment, RecentMoves: []v1alpha1.RecentMoves{{Time: microMoment}},
+			StartedAt: &microMoment, SettledAt: &microMoment, RenamedAt: &microMoment, RecentMoves: []v1alpha1.RecentMoves{{Time: microMoment}},
 		},
 	}
 	for i := range maxRooms {

@@ -294,6 +294,9 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 	case running > held && held == 0 && !blind:
 		return fmt.Sprintf("%d reconciles are under way", running), 0
 	}
+	if len(o.eventLog.begun) < o.eventLog.due {
+		return "an event is about to be written", 0
+	}
 	for resource, version := range written {
 		if o.delivered[resource] < version && o.blind[resource] == nil {
 			return "the cache of " + resource + " is behind", 0

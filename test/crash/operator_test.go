@@ -51,6 +51,7 @@ type operator struct {
 	blind map[string]chan struct{}
 	// delivered are the versions that the watches have reached, by resource, events those that they delivered an object of.
 	delivered, events map[string]uint64
+	eventLog          eventLog
 	queues            []*queue
 	handlers          []*handler
 	// busy counts the operations under way, those aside that wait for being let pass; reading the reads.
@@ -69,6 +70,7 @@ func (w *world) startOperator() *operator {
 		world: w, number: len(w.operators) + 1, clock: newAlarmClock(w.clock),
 		life: life, kill: kill, stopped: make(chan struct{}),
 		blind: map[string]chan struct{}{}, delivered: map[string]uint64{}, events: map[string]uint64{},
+		eventLog: eventLog{recorded: map[recordedEvent]int{}, begun: map[string]bool{}},
 	}
 	mgr, err := ctrl.NewManager(o.config(), o.options())
 	w.must(err)

@@ -87,7 +87,7 @@ func (l *lesson) open() {
 func (l *lesson) edit(change func(main *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec)) {
 	l.now = l.now.Add(time.Minute)
 	change(&l.main.Spec, &l.set.Spec)
-	breakout.PlanUpdate(&l.set.Status, l.view(l.set.Status.OpenedAt.Time), l.now)
+	breakout.PlanUpdate(&l.set.Status, l.view(l.set.Status.OpenedAt.Time), false, l.now)
 	l.tell()
 }
 
@@ -106,7 +106,7 @@ func (l *lesson) tell() {
 			l.now = due
 			continue
 		}
-		for _, step := range breakout.NewScript(source, st, steps).Signals(v1alpha1.MainRoomName) {
+		for _, step := range breakout.NewScript(source, st, steps, l.now).Signals(v1alpha1.MainRoomName) {
 			for _, s := range step {
 				l.said = append(l.said, s.Data)
 			}
