@@ -340,8 +340,12 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 	if p == nil {
 		return
 	}
+	slow := tookLong(st, steps, now)
 	var again *metav1.MicroTime
 	for _, step := range steps {
+		if slow {
+			step.Again = now.Add(reactionTime)
+		}
 		p.Moved = slices.DeleteFunc(p.Moved, func(m v1alpha1.PendingMove) bool { return slices.Contains(step.Moves, m.Participant) })
 		remember(st, sentBy(step, st), now)
 		switch step.Kind {
@@ -365,7 +369,9 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		case StepTimerSet, StepTimerClear, StepTimerCleared:
 			p.Timer, again = step.settled()
 		case StepRoles:
-			p.Roles = nil
+			if !slow {
+				p.Roles = nil
+			}
 		case StepMoved:
 		}
 	}
@@ -380,6 +386,13 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 		return
 	}
 	s.Missing = Audience(st)
+}
+
+// tookLong tells whether steps that move people took so long that some may have come into a session that had all of them already from one that had
+// them later, and missed what came after the move.
+func tookLong(st *v1alpha1.BreakoutSetStatus, steps []Step, now time.Time) bool {
+	const soonest = 4 * time.Second // browsers move after five
+	return st.Signals.StartedAt != nil && now.Sub(st.Signals.StartedAt.Time) > soonest && slices.ContainsFunc(steps, func(s Step) bool { return len(s.Moves) > 0 })
 }
 
 // settled is what is still to be said of the countdown when the step was said, and when that is to be said at the earliest.

@@ -225,11 +225,12 @@ func (c *Client) judge(parent, ctx context.Context, r request, resp *http.Respon
 	unclear := func(err error) *Error {
 		return &Error{Op: r.name, Class: r.unclear(), Status: resp.StatusCode, Detail: err.Error(), Sent: true}
 	}
-	if r.decode == nil {
+	decode := r.decode
+	if decode == nil {
 		if isWebPage(resp.Header) {
 			return unclear(errNotVonage)
 		}
-		return nil
+		decode = decodeNothing
 	}
 	body, err := readBody(resp.Body, r.maxReply)
 	switch {
@@ -244,7 +245,7 @@ func (c *Client) judge(parent, ctx context.Context, r request, resp *http.Respon
 	case err != nil:
 		return unclear(errReplyCut)
 	}
-	if err := r.decode(body); err != nil {
+	if err := decode(body); err != nil {
 		return unclear(err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -113,11 +114,11 @@ func TestStatuses(t *testing.T) {
 	)
 	tests := map[int][6]Class{
 		//   create     signal     to one     list       disconnect probe
-		200: {ambiguous, ok, ok, transient, ok, transient},
-		201: {ambiguous, ok, ok, transient, ok, transient},
-		202: {ambiguous, ok, ok, transient, ok, transient},
+		200: {ambiguous, ambiguous, ambiguous, transient, transient, transient}, // the text is not Vonage's
+		201: {ambiguous, ambiguous, ambiguous, transient, transient, transient}, // the text is not Vonage's
+		202: {ambiguous, ambiguous, ambiguous, transient, transient, transient}, // the text is not Vonage's
 		204: {ambiguous, ok, ok, transient, ok, transient},
-		299: {ambiguous, ok, ok, transient, ok, transient},
+		299: {ambiguous, ambiguous, ambiguous, transient, transient, transient}, // the text is not Vonage's
 		301: {transient, transient, transient, transient, transient, transient},
 		302: {transient, transient, transient, transient, transient, transient},
 		303: {transient, transient, transient, transient, transient, transient},
@@ -204,6 +205,8 @@ func TestErrorTexts(t *testing.T) {
 		"known, beyond the cap":  {403, `{"x":"` + strings.Repeat("x", maxReplyBytes) + `","message":"Invalid signature"}`, "signal: vonage refused the credentials: check the key, the project ID and the clock (HTTP 403)"},
 		"429":                    {429, ``, "signal: vonage's request limit is reached: try again later (HTTP 429)"},
 		"a web page for a reply": {200, `<html>` + foreignText, "signal: the reply is a web page, not Vonage's: check the endpoint (HTTP 200)"},
+		"a list for a reply":     {200, `[]`, "signal: the reply is not the JSON expected (HTTP 200)"},
+		"half an object":         {200, `{"message`, "signal: the reply is not the JSON expected (HTTP 200)"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -216,6 +219,23 @@ func TestErrorTexts(t *testing.T) {
 				t.Errorf("error = %v\nwant    %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// Calls that have nothing to answer succeed with any 2xx that has nothing or an object in it.
+func TestSuccessWithoutAnswer(t *testing.T) {
+	for _, body := range []string{"", "\n", "{}", `{"code":0} `} {
+		for _, call := range allCalls(OpenTok) {
+			if !slices.Contains([]string{OpSignal, OpSignalConnection, OpForceDisconnect}, call.op) {
+				continue
+			}
+			t.Run(call.op+" "+body, func(t *testing.T) {
+				client := newTestClient(t, OpenTok, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+				if err := call.run(t.Context(), client); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 

@@ -15,8 +15,6 @@ import (
 type vendorFault struct {
 	way   way
 	fault simulator.Fault
-	// only are the operations that it makes a difference to; all if there are none.
-	only []simulator.Op
 }
 
 // vendorFaults are the ways in which the vendor fails, at one call after the other.
@@ -31,9 +29,8 @@ var vendorFaults = []vendorFault{
 	{way: "html", fault: simulator.Fault{Kind: simulator.FaultHTML}},
 	{way: "html-200", fault: simulator.Fault{Kind: simulator.FaultHTML, Status: http.StatusOK}},
 	{way: "xml", fault: simulator.Fault{Kind: simulator.FaultXML}},
-	// The operator reads nothing of other answers than these two.
-	{way: "malformed-json", fault: simulator.Fault{Kind: simulator.FaultMalformedJSON}, only: []simulator.Op{simulator.OpCreateSession, simulator.OpListConnections}},
-	{way: "empty-list", fault: simulator.Fault{Kind: simulator.FaultEmptyList}, only: []simulator.Op{simulator.OpCreateSession, simulator.OpListConnections}},
+	{way: "malformed-json", fault: simulator.Fault{Kind: simulator.FaultMalformedJSON}},
+	{way: "empty-list", fault: simulator.Fault{Kind: simulator.FaultEmptyList}},
 	{way: "unauthorized", fault: simulator.Fault{Kind: simulator.FaultUnauthorized, Count: 2}}, // twice: a fresh JWT is no better
 	{way: "revoked", fault: simulator.Fault{Kind: simulator.FaultForbidden, Count: 2}},
 	{way: "expired", fault: simulator.Fault{Kind: simulator.FaultExpired}},
@@ -47,11 +44,6 @@ func (w way) faultOf() (simulator.Fault, bool) {
 		return simulator.Fault{}, false
 	}
 	return vendorFaults[i].fault, true
-}
-
-// fails tells whether the fault can happen to an operation.
-func (f vendorFault) fails(op operation) bool {
-	return len(f.only) == 0 || slices.Contains(f.only, op.vendorOp())
 }
 
 // vendorOp is which of the vendor's calls an operation is; "" for a write.

@@ -408,9 +408,28 @@ func (s *soak) judgeView(set *v1alpha1.BreakoutSet, heard map[string][]utterance
 			want[room.SessionID] = room.DisplayName + ": " + people(room.Participants, present)
 		}
 		if !maps.Equal(want, got) {
-			s.complain("set %s: session %s was told last (%s)\n\t%v\nand the status says\n\t%v", set.Name, session, last.message, got, want)
+			s.complain("set %s: session %s was told last (%s)\n\t%v\nand the status says\n\t%v\nafter\n%s", set.Name, session, last.message, got, want, s.history(sessions))
 		}
 	}
+}
+
+// history is what sessions were told lately, and how that went, for whoever looks into a complaint.
+func (s *soak) history(sessions []string) string {
+	const most = 60
+	var lines []string
+	for _, call := range s.Simulator.Calls() {
+		at := slices.Index(sessions, call.SessionID)
+		if at < 0 || call.Op != simulator.OpSignal {
+			continue
+		}
+		u, _ := utteranceOf(call)
+		outcome := fmt.Sprintf("%d %s", call.Status, call.Fault)
+		if !call.Effective {
+			outcome += " without effect"
+		}
+		lines = append(lines, fmt.Sprintf("\t%s room %d: revision %d %s %s: %s", call.Time.Format("15:04:05.000"), at, u.revision, call.SignalType, u.message, outcome))
+	}
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
 // people are those of names who are among others too.
