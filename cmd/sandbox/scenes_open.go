@@ -81,7 +81,7 @@ func peopleMoved() scene {
 		expect: func(s *stage, c *checks) {
 			placed := []string{mover, leaver, host}
 			want := map[string]string{mover: "blue", leaver: mainRoom, host: "red"}
-			s.expectHeard(c, "everybody was told exactly twice: "+moved+", first of those who need no new token", everybody(moved, moved))
+			s.expectHeard(c, "everybody was told exactly once: "+moved+", when those who need a new token had it", everybody(moved))
 			s.expectSent(c, "that sent each of the three to the own place once, and nobody else anywhere", placed)
 			s.expectPlaces(c, "the three are there, and everybody else is where they were", func(name string) string {
 				if to := want[name]; to != "" {
@@ -91,7 +91,7 @@ func peopleMoved() scene {
 			})
 			s.expectChanges(c, "the three changed rooms exactly once, and nobody else did", placed)
 			s.expectKnown(c, "every page shows the present rooms, the own room's name too")
-			s.expectSignals(c, "the operator sent those two to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, moved, moved))
+			s.expectSignals(c, "the operator sent that to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, moved))
 		},
 	}
 }

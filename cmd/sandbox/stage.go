@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -97,7 +99,7 @@ func newStage(ctx context.Context, e *environment, root string, t *timeline) (_ 
 		}
 	}
 	for _, kind := range []client.ObjectList{&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}, &v1alpha1.RoomSignalList{}} {
-		w, err := e.client.Watch(ctx, kind, client.InNamespace(roomsNamespace))
+		w, err := watchFromNow(ctx, e.client, kind)
 		if err != nil {
 			end()
 			return nil, nil, fmt.Errorf("watch rooms, sets and signals: %w", err)
@@ -235,6 +237,17 @@ func (s *stage) until(ctx context.Context, limit time.Duration, what string, don
 		s.bulletin.flushOld(time.Now())
 	}
 	return nil
+}
+
+// watchFromNow watches the objects of a kind. The API server ends a watch whose events are not taken fast enough; then it goes on where it was.
+func watchFromNow(ctx context.Context, c client.WithWatch, kind client.ObjectList) (watch.Interface, error) {
+	if err := c.List(ctx, kind, client.InNamespace(roomsNamespace)); err != nil {
+		return nil, err
+	}
+	open := func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		return c.Watch(ctx, kind.DeepCopyObject().(client.ObjectList), &client.ListOptions{Namespace: roomsNamespace, Raw: &options})
+	}
+	return toolswatch.NewRetryWatcherWithContext(ctx, kind.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: open})
 }
 
 // step lets one thing happen.
