@@ -339,11 +339,11 @@ func (t *telling) names(of func(*roomTelling) bool) []v1alpha1.BreakoutRoomName 
 	return names
 }
 
-// again is when to try again, twice as long after each try.
+// again is when to try again, twice as long after each try; as soon as it may be where people may have heard that they move.
 func (t *telling) again(now time.Time) time.Time {
 	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
 	if t.unsure {
-		wait, t.unsure = max(wait, breakout.RepeatAfter), false
+		wait, t.unsure = breakout.RepeatAfter, false
 	}
 	t.tries++
 	t.retryAt = now.Add(wait)

@@ -112,6 +112,8 @@ var _ = Describe("A BreakoutSet", func() {
 
 			c.sim.ClearFaults()
 			c.turn(time.Minute)
+			c.waitReady(c.room("groups", "blue")) // before the clock goes on, on which answers are waited for
+			c.turn(10 * time.Second)
 			c.waitReady(set)
 			Expect(c.told(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"), HavePrefix("participantMoved")))
 		})

@@ -6,10 +6,13 @@ package crash
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestMatrix tells every story undisturbed and then with every intervention at every operation.
@@ -51,7 +54,7 @@ func (t *tally) add(u *tally) {
 
 // matrix runs all cases of a story.
 func (s story) matrix(t *testing.T, results *tally) {
-	operations, undisturbed := s.undisturbed(t)
+	operations, undisturbed := s.twice(t)
 	test := func(name string, run func(*testing.T)) {
 		results.planned.Add(1)
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +89,19 @@ func (s story) matrix(t *testing.T, results *tally) {
 		}
 	}
 	test("two", func(t *testing.T) { s.byTwo(t, undisturbed) })
+}
+
+// twice tells a story with nothing coming between, and once more, which must end alike. It returns the operations of both: how far several rooms are
+// is written once or twice, as they come.
+func (s story) twice(t *testing.T) ([]operation, *ending) {
+	first, ending := s.undisturbed(t)
+	second, another := s.undisturbed(t)
+	if diff := cmp.Diff(ending, another); diff != "" {
+		t.Fatalf("it ended otherwise the second time (-first +second):\n%s", diff)
+	}
+	return slices.DeleteFunc(first, func(op operation) bool {
+		return !slices.ContainsFunc(second, func(o operation) bool { return o.String() == op.String() })
+	}), ending
 }
 
 // undisturbed tells a story with nothing coming between, and returns its operations and its ending.
