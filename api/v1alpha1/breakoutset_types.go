@@ -449,6 +449,12 @@ type PendingSignals struct {
 	// +optional
 	Timer TimerChange `json:"timer,omitempty"`
 
+	// formerEnds are when earlier countdowns end that browsers may have which have not heard of the change, and at which they go back by themselves.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	FormerEnds []metav1.Time `json:"formerEnds,omitempty"`
+
 	// roles names those who became, or are no longer, host or co-host.
 	// +optional
 	// +listType=atomic
@@ -504,8 +510,8 @@ type SignalsStatus struct {
 	// +kubebuilder:validation:MaxItems=1501
 	Missing []BreakoutRoomName `json:"missing,omitempty"`
 
-	// startedAt is when the telling of what was due then began, while some rooms are missing that others are ahead of; what has become due since is
-	// told to everybody after that.
+	// startedAt is when the telling began that the missing rooms have not had in full and the others have; absent when there is none. What has become
+	// due since then is told to everybody after it.
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 

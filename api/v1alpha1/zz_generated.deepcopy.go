@@ -616,6 +616,13 @@ func (in *PendingSignals) DeepCopyInto(out *PendingSignals) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.FormerEnds != nil {
+		in, out := &in.FormerEnds, &out.FormerEnds
+		*out = make([]v1.Time, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Roles != nil {
 		in, out := &in.Roles, &out.Roles
 		*out = make([]ParticipantName, len(*in))

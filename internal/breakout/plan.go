@@ -55,37 +55,20 @@ func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, resend bool, now time.Ti
 	former, _ := FormerNames(st, now)
 	st.Signals.FormerNames = append(former, renamed(old, v)...)
 	p := merge(st, difference(old, v), v, now)
-	if len(st.Signals.Failed) > 0 && !isEmpty(p) {
-		makeUpFor(p, v)
+	p.FormerEnds = formerEnds(st, p.Timer, now)
+	makeUp := len(st.Signals.Failed) > 0 && !isEmpty(p) // to sessions that could not be told of a change before
+	lists := len(p.Added) + len(p.Edited) + len(p.Removed) + len(p.Moved)
+	if p.Announcement == "" && (resend || (makeUp && lists == 0)) {
+		p.Announcement = v1alpha1.AnnounceResend
 	}
-	if resend {
-		tellAgain(p, v)
+	if p.Timer == "" && v.Timer != nil && (resend || makeUp) {
+		p.Timer = v1alpha1.TimerSet
 	}
 	v.write(st)
 	if !isEmpty(p) || st.Signals.Pending != nil {
 		setPending(st, p, now)
 	}
 	return true
-}
-
-// makeUpFor adds to what is to be said the rooms and the timer where it does not have them anyway, for sessions that could not be told of a change
-// before.
-func makeUpFor(p *v1alpha1.PendingSignals, v View) {
-	announcement := p.Announcement
-	tellAgain(p, v)
-	if len(p.Added)+len(p.Edited)+len(p.Removed)+len(p.Moved) > 0 {
-		p.Announcement = announcement
-	}
-}
-
-// tellAgain adds to what is to be said the rooms and the timer, where it does not have the timer anyway.
-func tellAgain(p *v1alpha1.PendingSignals, v View) {
-	if p.Announcement == "" {
-		p.Announcement = v1alpha1.AnnounceResend
-	}
-	if p.Timer == "" && v.Timer != nil {
-		p.Timer = v1alpha1.TimerSet
-	}
 }
 
 // RenamesHeld tells whether rooms keep their names for now, and until when: zero when that is until what is pending is settled.
@@ -170,8 +153,10 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 		p.Announcement = v1alpha1.AnnounceClosing
 	}
 	farewellAt = later(later(farewellAt, busyUntil(st)), settling(st))
-	if returnsBy(st.Timer, farewellAt) {
-		farewellAt = later(farewellAt, afterReturn(st.Timer))
+	for _, end := range returns(st) {
+		if !end.Add(-returnMargin).After(farewellAt) {
+			farewellAt = later(farewellAt, end.Add(reactionTime))
+		}
 	}
 	p.Timer = timerAtClosing(st, farewellAt)
 	if farewellAt.After(now) {
@@ -316,7 +301,7 @@ func maybeSent(st *v1alpha1.BreakoutSetStatus, now time.Time) (map[personName]bo
 			sent[p] = true
 		}
 	}
-	if p := st.Signals.Pending; p != nil && isCalledBack(st, now) {
+	if p := st.Signals.Pending; p != nil && !calledBack(st, now).IsZero() {
 		busy = len(p.Edited)+len(p.Removed) > 0
 		for _, m := range p.Moved {
 			sent[m.Participant] = true
@@ -365,6 +350,21 @@ func recentlyTold(st *v1alpha1.BreakoutSetStatus, p personName) time.Time {
 		}
 	}
 	return until
+}
+
+// formerEnds are the ends of countdowns that browsers may have, and go back at, until they hear of a change of it.
+func formerEnds(st *v1alpha1.BreakoutSetStatus, change v1alpha1.TimerChange, now time.Time) []metav1.Time {
+	if change == "" {
+		return nil
+	}
+	const most = 8 // as the API allows: the newest
+	var ends []metav1.Time
+	for _, end := range returns(st) {
+		if end.Add(reactionTime).After(now) {
+			ends = append(ends, metav1.NewTime(end))
+		}
+	}
+	return ends[max(0, len(ends)-most):]
 }
 
 func mergeTimer(old, d v1alpha1.TimerChange, timer *v1alpha1.TimerStatus) v1alpha1.TimerChange {

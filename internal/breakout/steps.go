@@ -92,7 +92,7 @@ func NextSteps(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]Step, time.Time
 		return nil, p.NotBefore.Time
 	}
 	b := stepBuilder{st: st, p: p, now: now, places: Planned(st).Places()}
-	b.calledBack = isCalledBack(st, now)
+	b.back = calledBack(st, now)
 	if until := settling(st); until.After(now) {
 		if p.Announcement != "" || len(p.Edited)+len(p.Added)+len(p.Moved)+len(p.Removed) > 0 {
 			b.due = until
@@ -119,7 +119,7 @@ type stepBuilder struct {
 	due    time.Time
 	moving bool // some step before makes browsers do something that takes them seconds
 
-	calledBack bool // browsers in breakout rooms are about to go back by themselves, and would be in two rooms if told anything else
+	back time.Time // when browsers in breakout rooms have gone back that are about to by themselves, and would be in two rooms if told anything else
 }
 
 func (b *stepBuilder) add(s Step) {
@@ -137,8 +137,8 @@ func (b *stepBuilder) edits() {
 	case len(b.p.Edited) == 0 && !again:
 	case until.After(b.now):
 		b.wait(until) // who hears a rename on the way out of the room would take themselves to be in it still
-	case len(b.p.Edited) > 0 && b.calledBack:
-		b.wait(afterReturn(b.st.Timer))
+	case len(b.p.Edited) > 0 && !b.back.IsZero():
+		b.wait(b.back)
 	case again && len(b.st.Rooms)+len(b.p.Removed) == 0:
 		b.add(Step{Kind: StepAllRemoved}) // hosts' control panels close only on an empty list
 	default:
@@ -179,8 +179,8 @@ func (b *stepBuilder) moves() {
 			b.wait(m.NotBefore.Time)
 		case recentlyTold(b.st, m.Participant).After(b.now):
 			b.wait(recentlyTold(b.st, m.Participant))
-		case b.calledBack: // also who belongs into the main room can be in a breakout room that they chose
-			b.wait(afterReturn(b.st.Timer))
+		case !b.back.IsZero(): // also who belongs into the main room can be in a breakout room that they chose
+			b.wait(b.back)
 		default:
 			told.Moves = append(told.Moves, m.Participant)
 		}
@@ -201,8 +201,8 @@ func (b *stepBuilder) removals() {
 	if len(b.p.Removed) == 0 || !b.due.IsZero() {
 		return
 	}
-	if b.calledBack {
-		b.wait(afterReturn(b.st.Timer))
+	if !b.back.IsZero() {
+		b.wait(b.back)
 		return
 	}
 	if b.moving {
@@ -305,13 +305,31 @@ func settling(st *v1alpha1.BreakoutSetStatus) time.Time {
 // their time.
 const returnMargin = 3 * time.Second
 
-// isCalledBack tells whether browsers in breakout rooms are about to go back by themselves.
-func isCalledBack(st *v1alpha1.BreakoutSetStatus, now time.Time) bool {
-	return returnsBy(st.Timer, now.Add(reactionTime)) && now.Before(afterReturn(st.Timer))
+// calledBack is when browsers in breakout rooms have gone back that are about to by themselves; zero when none are.
+func calledBack(st *v1alpha1.BreakoutSetStatus, now time.Time) time.Time {
+	var until time.Time
+	for _, end := range returns(st) {
+		if back := end.Add(reactionTime); now.Before(back) && !end.Add(-returnMargin).After(now.Add(reactionTime)) {
+			until = later(until, back)
+		}
+	}
+	return until
 }
 
-// afterReturn is when browsers have gone back by themselves.
-func afterReturn(t *v1alpha1.TimerStatus) time.Time { return t.EndTime.Add(reactionTime) }
+// returns are when browsers go back by themselves, by the countdown that they know, in order.
+func returns(st *v1alpha1.BreakoutSetStatus) []time.Time {
+	var ends []time.Time
+	if st.Signals.Pending != nil {
+		for _, end := range st.Signals.Pending.FormerEnds {
+			ends = append(ends, end.Time)
+		}
+	}
+	if t := st.Timer; t != nil && t.ReturnMode != v1alpha1.ReturnManual {
+		ends = append(ends, t.EndTime.Time)
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	return slices.CompactFunc(ends, time.Time.Equal)
+}
 
 // returnsBy tells whether browsers go back by themselves at that time or before.
 func returnsBy(t *v1alpha1.TimerStatus, at time.Time) bool {
@@ -326,7 +344,7 @@ func timerRunsOut(st *v1alpha1.BreakoutSetStatus) time.Time {
 	return st.Signals.SettledAt.Add(clearLasts)
 }
 
-// NoteProgress notes that the steps which were due at started were said, or begun to be said, to all but the missing ones of those concerned.
+// NoteProgress notes that the missing rooms have not had all of the steps that were due at started, and that the others concerned have.
 func NoteProgress(st *v1alpha1.BreakoutSetStatus, missing []v1alpha1.BreakoutRoomName, started time.Time) {
 	st.Signals.Missing = missing
 	if st.Signals.StartedAt == nil {
@@ -340,7 +358,7 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 	if p == nil {
 		return
 	}
-	slow := tookLong(st, steps, now)
+	slow := tookLong(st, steps, now) // then what can have been missed is said once more
 	var again *metav1.MicroTime
 	for _, step := range steps {
 		if slow {
@@ -367,7 +385,9 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 				p.Announcement = without(p.Announcement, v1alpha1.AnnounceResend)
 			}
 		case StepTimerSet, StepTimerClear, StepTimerCleared:
-			p.Timer, again = step.settled()
+			if p.Timer, again = step.settled(); again == nil {
+				p.FormerEnds = nil // all have heard of the new one
+			}
 		case StepRoles:
 			if !slow {
 				p.Roles = nil
@@ -392,7 +412,7 @@ func Settle(st *v1alpha1.BreakoutSetStatus, steps []Step, failed []v1alpha1.Brea
 // them later, and missed what came after the move.
 func tookLong(st *v1alpha1.BreakoutSetStatus, steps []Step, now time.Time) bool {
 	const soonest = 4 * time.Second // browsers move after five
-	return st.Signals.StartedAt != nil && now.Sub(st.Signals.StartedAt.Time) > soonest && slices.ContainsFunc(steps, func(s Step) bool { return len(s.Moves) > 0 })
+	return st.Signals.StartedAt != nil && now.Sub(st.Signals.StartedAt.Time) > soonest && slices.ContainsFunc(steps, Step.ActsLater)
 }
 
 // settled is what is still to be said of the countdown when the step was said, and when that is to be said at the earliest.

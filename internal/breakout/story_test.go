@@ -579,6 +579,30 @@ func TestStories(t *testing.T) {
 			acts: []act{{do: func(st *v1alpha1.BreakoutSetStatus, now time.Time) { breakout.PlanClosing(st, now, now) }}},
 			want: []string{"+0s to main red blue; allRoomRemoved"},
 		},
+		"closing while somebody may still go back by a countdown that was changed": {
+			acts: []act{
+				change(none, func(v *breakout.View) { v.Timer = timerOf(60, v1alpha1.ReturnAutomatic) }),
+				change(44*second, func(v *breakout.View) { v.Timer = timerOf(45, v1alpha1.ReturnManual) }).inTheMiddle(),
+				{after: 45 * second, do: func(st *v1alpha1.BreakoutSetStatus, now time.Time) { breakout.PlanClosing(st, now.Add(15*second), now) }},
+			},
+			want: []string{
+				"+0s to main red blue; timer 1m0s manual=false",
+				"+1m6s to main red blue; allRoomRemoved; timer 8s manual=true",
+				"+1m14s to main; timer {}",
+			},
+		},
+		"people are moved when all have heard that they are not called back": {
+			acts: []act{
+				change(none, func(v *breakout.View) { v.Timer = timerOf(60, v1alpha1.ReturnAutomatic) }),
+				change(54*second, func(v *breakout.View) { v.Timer = timerOf(600, v1alpha1.ReturnAutomatic) }).inTheMiddle(),
+				change(55*second, func(v *breakout.View) { move(v, "Ada", "blue") }),
+			},
+			want: []string{
+				"+0s to main red blue; timer 1m0s manual=false",
+				"+55s to main red blue; timer 9m5s manual=false",
+				"+55s to main red blue; participantMoved Algebra[Jo Co|] Red[Bob|] Blue[Cyd|Ada]",
+			},
+		},
 		"closing with a running countdown": {
 			acts: []act{
 				change(none, func(v *breakout.View) { v.Timer = timerOf(600, v1alpha1.ReturnAutomatic) }),

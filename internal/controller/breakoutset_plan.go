@@ -39,7 +39,7 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	if err := r.commitStatus(ctx, s); err != nil {
 		return err
 	}
-	r.telling.owns(s.set)
+	r.telling.planned(s.set)
 	return nil
 }
 
@@ -141,9 +141,7 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	case since.IsZero():
 		*since = s.now
 	}
-	until := since.Add(gatherPatience)
-	gathering := !since.IsZero() && s.now.Before(until)
-	if gathering {
+	if until := since.Add(gatherPatience); !since.IsZero() && s.now.Before(until) {
 		s.wake(until)
 		view = breakout.Planned(st)
 	}
@@ -151,11 +149,12 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	asked := resend != "" && resend != st.LastHandledResend // taking the annotation off asks for nothing
 	st.LastHandledResend = resend
 	next := st.DeepCopy()
-	begun.interrupt(next, s.now)
+	told := begun.interrupt(next, s.now)
 	if breakout.PlanUpdate(next, view, asked, s.now) {
 		*st = *next
+		s.told = append(s.told, told...)
 	}
-	if s.held = !breakout.Planned(st).Equal(view) && !gathering; s.held {
+	if s.held = !breakout.Planned(st).Equal(view); s.held {
 		_, until := breakout.RenamesHeld(st, s.now)
 		s.wake(until)
 	}
@@ -176,7 +175,7 @@ func resendValue(set *v1alpha1.BreakoutSet) string {
 // planClosing plans to tell everybody to come back.
 func planClosing(s *breakoutScope, begun *telling) {
 	st := s.status()
-	begun.interrupt(st, s.now)
+	s.told = append(s.told, begun.interrupt(st, s.now)...)
 	farewell := s.now
 	if s.schedule.Reason == v1alpha1.TimeUpReason {
 		farewell = breakout.FarewellAt(s.set, s.schedule.ClosesAt)

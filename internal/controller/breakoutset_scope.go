@@ -80,7 +80,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 		r.alarms.set(key, time.Time{})
 		r.written.forget(key)
 		r.gathering.forget(key)
-		r.telling.own.forget(key)
+		r.telling.forget(key)
 		return nil, client.IgnoreNotFound(err)
 	}
 	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}

@@ -176,7 +176,7 @@ type tellings struct {
 	mu      sync.Mutex
 	current map[types.UID]*telling
 	running map[types.UID]context.CancelFunc
-	own     *memory[int64] // the revision of a plan that nobody else can have told of
+	own     *memory[int64] // the revision of the plan that this process wrote last: no other can have told of it
 }
 
 func newTellings() *tellings {
@@ -208,8 +208,13 @@ func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time
 	return t, due
 }
 
-// owns notes that the present plan of a set, or what is left of it, was written by this operator.
-func (ts *tellings) owns(set *v1alpha1.BreakoutSet) { *ts.own.of(set) = set.Status.Signals.Revision }
+// planned notes that this process wrote the present plan of a set, or what is left of it.
+func (ts *tellings) planned(set *v1alpha1.BreakoutSet) {
+	*ts.own.of(set) = set.Status.Signals.Revision
+}
+
+// forget drops what is remembered of plans of a set that is gone.
+func (ts *tellings) forget(key types.NamespacedName) { ts.own.forget(key) }
 
 // begun is the telling of a set's present plan that is under way; nil when there is none.
 func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
@@ -223,7 +228,7 @@ func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
 
 // done notes that a telling is settled.
 func (ts *tellings) done(set *v1alpha1.BreakoutSet) {
-	ts.owns(set)
+	ts.planned(set)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	delete(ts.current, set.UID)
@@ -302,10 +307,15 @@ func (t *telling) mayHaveHeard(step breakout.Step) {
 	t.unsure = t.unsure || step.ActsLater()
 }
 
-// interrupt notes in a status, before a newer plan is made of it, who was told for certain to move.
-func (t *telling) interrupt(st *v1alpha1.BreakoutSetStatus, now time.Time) {
+// interrupt notes in a status, before a newer plan is made of it, what was told: who for certain to move, or all of it where only the note is
+// missing. It returns the steps that are done with.
+func (t *telling) interrupt(st *v1alpha1.BreakoutSetStatus, now time.Time) []breakout.Step {
 	if t == nil {
-		return
+		return nil
+	}
+	if len(t.missing()) == 0 {
+		breakout.Settle(st, t.steps, t.refused(), now)
+		return t.steps
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -314,6 +324,7 @@ func (t *telling) interrupt(st *v1alpha1.BreakoutSetStatus, now time.Time) {
 		told[name] = r.steps
 	}
 	breakout.Interrupt(st, t.steps, told, now)
+	return nil
 }
 
 // missing names the rooms that were not told everything, in the order of their names.

@@ -504,6 +504,26 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 	})
 
 	Describe("while somebody writes to it", func() {
+		It("tells nothing twice that all have heard, when more is asked for before that is noted", func() {
+			g := newGroups()
+			g.fail("red", simulator.Fault{Count: 1, When: simulator.AfterEffect, Hook: func(simulator.Call) {
+				asking := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, Name: "groups"}}
+				_ = admin.Patch(context.Background(), asking, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"breakout-operator.io/resend":"1"}}}`)))
+			}})
+			edit(g.main, func(m *v1alpha1.MeetingRoom) {
+				for i := range m.Spec.Participants {
+					if m.Spec.Participants[i].Name == "Ben" {
+						m.Spec.Participants[i].Role = v1alpha1.RoleCoHost
+					}
+				}
+			})
+			Eventually(func() string { return refresh(g.set).Status.LastHandledResend }).Should(Equal("1"))
+			g.waitReady(g.set)
+			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
+				Expect(g.hears(browser)()).To(HaveExactElements(HavePrefix("update-participant"), HavePrefix("roomEdited")))
+			}
+		})
+
 		It("tells nobody twice because of a label, or of an API server that fails", func() {
 			g := newGroups()
 			g.fail("red", simulator.Fault{Count: 1, When: simulator.AfterEffect, Hook: func(simulator.Call) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -172,6 +173,8 @@ var bounds = map[string]map[string][]string{
 		"status.signals.pending.moved[].participant":       {"minLength=1", "maxLength=64"},
 		"status.signals.pending.newRooms":                  {"maxItems=500"},
 		"status.signals.pending.newRooms[]":                {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.formerEnds":                {"maxItems=8"},
+		"status.signals.pending.formerEnds[]":              {"format=date-time"},
 		"status.signals.pending.notBefore":                 {"format=date-time"},
 		"status.signals.pending.removed":                   {"maxItems=1000"},
 		"status.signals.pending.removed[]":                 {"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID"},
@@ -336,6 +339,7 @@ status:
       removed: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh, maxParticipants: 5, participants: [Ada]}]
       moved: [{participant: Ada, from: red, notBefore: "2026-11-23T09:15:00.000000Z"}]
       timer: Set
+      formerEnds: ["2026-11-23T09:15:00Z"]
       roles: [Ada]
       notBefore: "2026-11-23T09:15:00.000000Z"
 `, `
@@ -642,6 +646,9 @@ func items(path string, example any, n int) []any {
 			list[i] = fmt.Sprintf("n%d", i)
 			if strings.HasSuffix(path, "shared") {
 				list[i] = role(i)
+			}
+			if _, err := time.Parse(time.RFC3339, item); err == nil {
+				list[i] = item
 			}
 		}
 	}

@@ -6,6 +6,7 @@ package cel
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,7 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 		CloseGraceSeconds: ptr.To[int32](600),
 		Template:          &v1alpha1.BreakoutRoomTemplate{Session: maximumSession(), Tokens: maximumTokens(v1alpha1.TokenDeliverySecret)},
 	}}
-	pending := &v1alpha1.PendingSignals{Announcement: v1alpha1.AnnounceResend, Timer: v1alpha1.TimerSet, NotBefore: &microMoment}
+	pending := &v1alpha1.PendingSignals{Announcement: v1alpha1.AnnounceResend, Timer: v1alpha1.TimerSet, FormerEnds: slices.Repeat([]metav1.Time{moment}, 8), NotBefore: &microMoment}
 	set.Status = v1alpha1.BreakoutSetStatus{
 		Conditions:         maximumConditions(),
 		ObservedGeneration: 1,
