@@ -141,7 +141,7 @@ var edits = map[string]edit{
 		}
 	}},
 	"lose room": {1, func(w *world) {
-		if i, ok := w.someRoom(); ok && !w.rough { // who was on the way there is in main, where signals that failed may be missed
+		if i, ok := w.someRoom(); ok {
 			w.lost = true
 			delete(w.children, w.set.Spec.Rooms[i].Name)
 			delete(w.doomed, w.set.Spec.Rooms[i].Name)

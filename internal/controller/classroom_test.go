@@ -198,9 +198,6 @@ func (c *classroom) line(typ, data string) string {
 	}
 }
 
-// turn turns the clock on.
-func (c *classroom) turn(d time.Duration) { c.clock.Step(d) }
-
 // waitState waits until a set's state is that.
 func (c *classroom) waitState(set *v1alpha1.BreakoutSet, state v1alpha1.BreakoutSetState) {
 	GinkgoHelper()

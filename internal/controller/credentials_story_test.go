@@ -85,7 +85,7 @@ var _ = Describe("Credentials", func() {
 		expires := tokenOf(room, "Ada").ExpiresAt.Time
 
 		By("403 to everything; another room finds it out")
-		w.clock.Step(recheckSuspect)
+		w.turn(recheckSuspect)
 		w.sim.AddFault(simulator.Fault{Kind: simulator.FaultForbidden})
 		late := w.makeRoom("physics")
 		w.waitStalled(va, v1alpha1.CredentialsRejectedReason)
@@ -94,7 +94,7 @@ var _ = Describe("Credentials", func() {
 		began := w.sim.LastSeq()
 		const steps = 120
 		for left := time.Duration(steps); left > 0; left-- {
-			w.clock.Step(expires.Add(-time.Second).Sub(w.clock.Now()) / left)
+			w.turn(expires.Add(-time.Second).Sub(w.clock.Now()) / left)
 			w.rest()
 		}
 		attempts := w.sim.CallsSince(began)
@@ -110,10 +110,10 @@ var _ = Describe("Credentials", func() {
 
 		By("the key works again")
 		w.sim.ClearFaults()
-		w.clock.Step(2 * recheckRejected)
+		w.turn(2 * recheckRejected)
 		w.waitReady(va)
 		w.waitReady(room)
-		w.clock.Step(retryMost)
+		w.turn(retryMost)
 		w.waitReady(late)
 		Expect(room.Status.SessionID).To(Equal(session))
 		w.connect(tokenOf(room, "Ada").Token)

@@ -288,7 +288,7 @@ var _ = Describe("MeetingRoom", func() {
 			w.sim.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Kind: simulator.FaultResetAfter, Count: 1})
 			room := w.makeRoom("algebra")
 			w.waitReconciling(room, v1alpha1.VendorUnavailableReason)
-			w.clock.Step(retryMost)
+			w.turn(retryMost)
 			w.waitReady(room)
 			calls := w.callsOf(simulator.OpCreateSession)
 			Expect(calls).To(HaveLen(2))
@@ -351,12 +351,12 @@ var _ = Describe("MeetingRoom", func() {
 				Expect(w.reconcileRoom(room)).To(Succeed())
 				w.waitReconciling(room, fault.reason)
 				w.api.reset()
-				w.clock.Step(fault.after)
+				w.turn(fault.after)
 				Expect(w.reconcileRoom(room)).To(Succeed())
 				Expect(w.api.all()).To(BeEmpty(), "the same again is not worth a write")
 				Expect(w.callsOf(simulator.OpCreateSession)).To(HaveLen(2))
 				w.sim.ClearFaults()
-				w.clock.Step(fault.after)
+				w.turn(fault.after)
 				Expect(w.reconcileRoom(room)).To(Succeed())
 				w.waitReady(room)
 			})
@@ -368,7 +368,7 @@ var _ = Describe("MeetingRoom", func() {
 			w.sim.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Kind: simulator.FaultStatus, Status: 400, Count: 1})
 			room := w.makeRoom("algebra")
 			w.waitStalled(room, v1alpha1.VendorRejectedReason)
-			w.clock.Step(recheckRefused * 2)
+			w.turn(recheckRefused * 2)
 			w.waitReady(room)
 		})
 	})
@@ -452,7 +452,7 @@ var _ = Describe("MeetingRoom", func() {
 			room = w.makeReadyRoom("physics")
 			set = makeSet(w, room)
 			open(room, set)
-			w.clock.Step(time.Minute)
+			w.turn(time.Minute)
 			waitGone(room)
 		})
 	})
@@ -528,7 +528,7 @@ var _ = Describe("MeetingRoom", func() {
 			Expect(admin.Delete(context.Background(), stubborn)).To(Succeed())
 			for _, r := range []*v1alpha1.MeetingRoom{room, stubborn} {
 				Eventually(func() error {
-					w.clock.Step(time.Second)
+					w.turn(time.Second)
 					return admin.Get(context.Background(), client.ObjectKeyFromObject(r), r)
 				}).Should(MatchError(ContainSubstring("not found")))
 			}
@@ -557,7 +557,7 @@ var _ = Describe("MeetingRoom", func() {
 			for _, r := range []*v1alpha1.MeetingRoom{room, stubborn} {
 				Expect(admin.Delete(context.Background(), r)).To(Succeed())
 				Eventually(func() error {
-					w.clock.Step(time.Second)
+					w.turn(time.Second)
 					return admin.Get(context.Background(), client.ObjectKeyFromObject(r), r)
 				}).Should(MatchError(ContainSubstring("not found")))
 			}

@@ -187,13 +187,13 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 		room := w.makeReadyRoom("algebra", inSecrets)
 		first := w.textOf(tokenOf(room, "Ada").SecretKeyRef)
 		Expect(admin.DeleteAllOf(context.Background(), &corev1.Secret{}, client.InNamespace(w.namespace))).To(Succeed())
-		w.clock.Step(recheckSecrets)
+		w.turn(recheckSecrets)
 		Eventually(w.tokenSecrets).Should(HaveLen(1))
 		Eventually(func() string { return w.textOf(tokenOf(refresh(room), "Ada").SecretKeyRef) }).ShouldNot(Equal(first))
 		w.waitReady(room)
 		second := w.textOf(tokenOf(room, "Ada").SecretKeyRef)
 
-		w.clock.Step(3 * time.Hour)
+		w.turn(3 * time.Hour)
 		Eventually(func() string { return w.textOf(tokenOf(refresh(room), "Ada").SecretKeyRef) }).ShouldNot(Equal(second))
 		w.waitReady(room)
 		w.connect(w.textOf(tokenOf(room, "Ada").SecretKeyRef))
@@ -210,7 +210,7 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 
 		w.grant(w.namespace, w.roleOf(filepath.Join("rbac-token-secrets", "role.yaml")).Rules)
 		Eventually(func() metav1.ConditionStatus {
-			w.clock.Step(time.Minute)
+			w.turn(time.Minute)
 			c := refresh(room).Status.Conditions
 			return c[0].Status
 		}).Should(Equal(metav1.ConditionTrue))

@@ -92,7 +92,7 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		w.kinds = []setupFunc{setupVonageAccounts, setupMeetingRooms}
 		w.start()
 		Eventually(w.clock.HasWaiters).Should(BeTrue())
-		w.clock.Step(time.Hour)
+		w.turn(time.Hour)
 		Eventually(func() string { return tokenOf(refresh(room), "Ada").Token }).ShouldNot(Equal(second.Token))
 		w.waitReady(room)
 		w.connect(tokenOf(room, "Ada").Token)
@@ -116,7 +116,7 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		Expect(tokenOf(room, "Ada").Token).To(Equal(second.Token))
 
 		Expect(w.sim.RotateKey(w.projectID, &wrongKey.PublicKey)).To(Succeed())
-		w.clock.Step(recheckRejected * 2)
+		w.turn(recheckRejected * 2)
 		w.waitReady(va)
 		Eventually(func() string { return tokenOf(refresh(room), "Ada").Token }).ShouldNot(Equal(second.Token))
 		w.waitReady(room)

@@ -27,11 +27,11 @@ var _ = Describe("A namespace that is deleted", func() {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.namespace}}
 		Expect(admin.Delete(context.Background(), namespace)).To(Succeed())
 		Eventually(func() bool {
-			c.clock.Step(time.Second)
+			c.turn(time.Second)
 			return !ada.Connected() && !c.browsers["Host"].Connected()
 		}).Should(BeTrue())
 		Eventually(func() error {
-			c.clock.Step(time.Second)
+			c.turn(time.Second)
 			return admin.Get(context.Background(), client.ObjectKeyFromObject(namespace), namespace)
 		}).Should(MatchError(ContainSubstring("not found")))
 		Expect(c.told(ada)).To(ContainElement("allRoomRemoved"))
@@ -42,7 +42,7 @@ var _ = Describe("A namespace that is deleted", func() {
 		began := c.sim.LastSeq()
 		c.api.reset()
 		for range 20 {
-			c.clock.Step(time.Second)
+			c.turn(time.Second)
 			c.rest()
 		}
 		Expect(c.sim.CallsSince(began)).NotTo(ContainElement(HaveField("Op", Not(Equal(simulator.OpListArchives)))), "only the account is looked at")

@@ -28,7 +28,7 @@ var _ = Describe("An outage of the vendor", func() {
 		va := w.makeAccount("main", asDefault, func(va *v1alpha1.VonageAccount) {
 			va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: new(int32(rate)), Burst: new(int32(burst))}
 		})
-		w.clock.Step(time.Minute) // the burst is full again
+		w.turn(time.Minute) // the burst is full again
 		before := w.makeReadyRoom("before")
 
 		By("ten minutes of no answer, in which rooms are made")
@@ -38,7 +38,7 @@ var _ = Describe("An outage of the vendor", func() {
 			w.makeRoom(fmt.Sprintf("room-%03d", i))
 		}
 		for range 120 {
-			w.clock.Step(5 * time.Second)
+			w.turn(5 * time.Second)
 			w.rest()
 		}
 		condition := w.waitCondition(va, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason)
@@ -56,7 +56,7 @@ var _ = Describe("An outage of the vendor", func() {
 		back, began := w.clock.Now(), w.sim.LastSeq()
 		for w.readyRooms() <= rooms {
 			Expect(w.clock.Since(back)).To(BeNumerically("<=", rooms/rate*time.Second+time.Minute))
-			w.clock.Step(time.Second)
+			w.turn(time.Second)
 			w.rest()
 		}
 		Expect(meta.FindStatusCondition(refresh(va).Status.Conditions, v1alpha1.VendorUnavailableCondition)).To(BeNil())
@@ -97,7 +97,7 @@ var _ = Describe("An outage of the vendor", func() {
 
 		Expect(admin.Delete(context.Background(), gone)).To(Succeed())
 		for range 40 {
-			w.clock.Step(time.Second)
+			w.turn(time.Second)
 			w.rest()
 		}
 		waitGone(gone)

@@ -35,7 +35,7 @@ var _ = Describe("VonageAccount", func() {
 		Expect(w.api.all()).To(HaveLen(1))
 
 		By("checking again after a while")
-		w.clock.Step(recheckAccepted + recheckAccepted/10)
+		w.turn(recheckAccepted + recheckAccepted/10)
 		w.reconcileAccount(va)
 		Expect(w.callsOf(simulator.OpListArchives)).To(HaveLen(2))
 		Expect(w.api.all()).To(HaveLen(1))
@@ -81,10 +81,10 @@ var _ = Describe("VonageAccount", func() {
 
 		By("the vendor's side: the key is replaced there and noticed at the next check")
 		Expect(w.sim.RotateKey(w.projectID, &wrongKey.PublicKey)).To(Succeed())
-		w.clock.Step(recheckAccepted + recheckAccepted/10)
+		w.turn(recheckAccepted + recheckAccepted/10)
 		w.waitStalled(va, v1alpha1.CredentialsRejectedReason)
 		Expect(w.sim.RotateKey(w.projectID, &goodKey.PublicKey)).To(Succeed())
-		w.clock.Step(recheckRejected + recheckRejected/10)
+		w.turn(recheckRejected + recheckRejected/10)
 		w.waitReady(va)
 	})
 
@@ -95,7 +95,7 @@ var _ = Describe("VonageAccount", func() {
 		w.makeSecret("main", pemOf(goodKey))
 		Expect(admin.Create(context.Background(), va)).To(Succeed())
 		w.waitReconciling(va, v1alpha1.VendorUnavailableReason)
-		w.clock.Step(retryMost)
+		w.turn(retryMost)
 		w.waitReady(va)
 	})
 
@@ -103,7 +103,7 @@ var _ = Describe("VonageAccount", func() {
 		w := newWorld(byHand())
 		va := w.makeAccount("main")
 		w.sim.AddFault(simulator.Fault{Kind: simulator.FaultStatus})
-		w.clock.Step(recheckAccepted + recheckAccepted/10)
+		w.turn(recheckAccepted + recheckAccepted/10)
 		w.api.reset()
 		for range 3 {
 			before := w.sim.LastSeq()
@@ -112,7 +112,7 @@ var _ = Describe("VonageAccount", func() {
 			before = w.sim.LastSeq()
 			w.reconcileAccount(va) // too soon
 			Expect(w.sim.CallsSince(before)).To(BeEmpty())
-			w.clock.Step(retryMost)
+			w.turn(retryMost)
 		}
 		Expect(w.api.all()).To(BeEmpty())
 		w.waitReady(va)
@@ -122,7 +122,7 @@ var _ = Describe("VonageAccount", func() {
 		w := newWorld(withKinds(setupVonageAccounts, setupMeetingRooms))
 		va := w.makeAccount("main", asDefault)
 		Expect(w.sim.RotateKey(w.projectID, &wrongKey.PublicKey)).To(Succeed())
-		w.clock.Step(recheckSuspect)
+		w.turn(recheckSuspect)
 		room := w.makeRoom("algebra")
 		w.waitStalled(va, v1alpha1.CredentialsRejectedReason)
 		w.waitStalled(room, v1alpha1.CredentialsRejectedReason)
@@ -134,7 +134,7 @@ var _ = Describe("VonageAccount", func() {
 		Expect(w.callsOf(simulator.OpCreateSession)).To(HaveLen(2))
 
 		Expect(w.sim.RotateKey(w.projectID, &goodKey.PublicKey)).To(Succeed())
-		w.clock.Step(recheckRejected + recheckRejected/10)
+		w.turn(recheckRejected + recheckRejected/10)
 		w.waitReady(va)
 		w.waitReady(room)
 		w.waitReady(another)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
@@ -166,6 +169,30 @@ func (w *world) restart() {
 	GinkgoHelper()
 	w.stop()
 	w.start()
+}
+
+// turn turns the clock on, when what the operator is at is done: calls that are under way would take too long by it. What waits for the clock
+// itself, such as a call that is never answered, has half a second.
+func (w *world) turn(d time.Duration) {
+	GinkgoHelper()
+	for patience := time.Now().Add(500 * time.Millisecond); working() && time.Now().Before(patience); {
+		time.Sleep(time.Millisecond) // there is no event for "nothing happens"
+	}
+	w.clock.Step(d)
+}
+
+// working tells whether a reconciliation is under way.
+func working() bool {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_active_workers" {
+			return slices.ContainsFunc(family.Metric, func(m *dto.Metric) bool { return m.GetGauge().GetValue() > 0 })
+		}
+	}
+	Fail("controller-runtime has no gauge of its workers any more")
+	return false
 }
 
 // makeSecret makes or replaces the credentials Secret of that name with a private key.
