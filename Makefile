@@ -75,7 +75,9 @@ lint-fix: golangci-lint ## Run golangci-lint and let it put right what it can.
 .PHONY: test
 test: manifests generate ## Run all tests: unit, envtest, the crash matrix, and conformance with the official Node SDKs.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/assets)"; export KUBEBUILDER_ASSETS; \
-	go test -p $(TEST_PARALLELISM) -timeout 60m $(RACE) $(TESTFLAGS) $(PKG)
+	export CRASH_MATRIX_REPORT="$(CURDIR)/bin/crash-matrix.txt"; \
+	go test -p $(TEST_PARALLELISM) -timeout 60m $(RACE) $(TESTFLAGS) $(PKG); \
+	if [ "$(PKG)" = ./... ] && [ -f "$$CRASH_MATRIX_REPORT" ]; then cat "$$CRASH_MATRIX_REPORT"; fi
 
 .PHONY: soak
 soak: manifests generate ## Edit 200 meetings at random for five minutes while everything fails, and see whether all rules hold: SOAKFLAGS=-help.

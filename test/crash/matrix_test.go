@@ -4,8 +4,10 @@
 package crash
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,15 +22,10 @@ func TestMatrix(t *testing.T) {
 	began := time.Now()
 	results := make([]tally, len(stories))
 	t.Cleanup(func() {
-		var all tally
-		for i, s := range stories {
-			r := &results[i]
-			fmt.Printf("crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed\n",
-				s.name, r.writes.Load(), r.calls.Load(), r.planned.Load(), r.run.Load(), r.passed.Load())
-			all.add(r)
+		all, err := report(results, time.Since(began))
+		if err != nil {
+			t.Error(err)
 		}
-		fmt.Printf("crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed, in %s\n",
-			"all", all.writes.Load(), all.calls.Load(), all.planned.Load(), all.run.Load(), all.passed.Load(), time.Since(began).Round(time.Second))
 		if chosen := flag.Lookup("test.run").Value.String(); chosen == "" && all.run.Load() != all.planned.Load() {
 			t.Error("not all cases were run")
 		}
@@ -39,6 +36,33 @@ func TestMatrix(t *testing.T) {
 			s.matrix(t, &results[i])
 		})
 	}
+}
+
+// report prints how many cases there were of each story and in all, and what became of them. It goes into the file that the environment names too:
+// go test shows what the tests of several packages print only where they fail. It returns the sum, and an error if the file cannot be written.
+func report(results []tally, took time.Duration) (*tally, error) {
+	var out bytes.Buffer
+	line := func(story string, r *tally) {
+		fmt.Fprintf(&out, "crash matrix: %-13s %3d writes, %3d calls: %4d cases, %4d run, %4d passed\n",
+			story, r.writes.Load(), r.calls.Load(), r.planned.Load(), r.run.Load(), r.passed.Load())
+	}
+	all := &tally{}
+	for i, s := range stories {
+		line(s.name, &results[i])
+		all.add(&results[i])
+	}
+	line("all", all)
+	fmt.Fprintf(&out, "crash matrix: took %s\n", took.Round(time.Second))
+	fmt.Print(out.String())
+	file := os.Getenv("CRASH_MATRIX_REPORT")
+	if file == "" {
+		return all, nil
+	}
+	// Renamed, since go test runs tests again whose files have changed.
+	if err := os.WriteFile(file+".new", out.Bytes(), 0o600); err != nil {
+		return all, err
+	}
+	return all, os.Rename(file+".new", file)
 }
 
 // tally counts the cases of a story.
