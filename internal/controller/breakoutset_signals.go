@@ -268,7 +268,8 @@ type telling struct {
 	mu      sync.Mutex
 	rooms   map[v1alpha1.BreakoutRoomName]*roomTelling
 	trouble *verdict
-	unsure  bool // somebody may have heard what they act on later, in a try that failed
+	unsure  bool          // somebody may have heard what they act on later, in a try that failed
+	asked   time.Duration // how long the vendor asked to wait in that try
 }
 
 type roomTelling struct {
@@ -293,10 +294,15 @@ func (t *telling) did(room v1alpha1.BreakoutRoomName, steps int, refused bool) {
 
 // note notes why a session could not be told.
 func (t *telling) note(err error) {
-	if trouble := troubleOf(err, 0, ""); !trouble.canceled {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.trouble = &trouble.verdict
+	trouble := troubleOf(err, 0, "")
+	if trouble.canceled {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trouble = &trouble.verdict
+	if vonage.ClassOf(err) == vonage.ClassRateLimited {
+		t.asked = max(t.asked, vonage.RetryAfter(err))
 	}
 }
 
@@ -350,12 +356,15 @@ func (t *telling) names(of func(*roomTelling) bool) []v1alpha1.BreakoutRoomName 
 	return names
 }
 
-// again is when to try again, twice as long after each try; as soon as it may be where people may have heard that they move.
+// again is when to try again, twice as long after each try; as soon as it may be where people may have heard that they move. Not before the
+// vendor wants it.
 func (t *telling) again(now time.Time) time.Time {
 	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
 	if t.unsure {
-		wait, t.unsure = breakout.RepeatAfter, false
+		wait = breakout.RepeatAfter
 	}
+	wait = max(wait, t.asked)
+	t.unsure, t.asked = false, 0
 	t.tries++
 	t.retryAt = now.Add(wait)
 	return t.retryAt

@@ -364,7 +364,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			}
 			g.quiet()
 			Expect(g.calls()).To(Equal(asked))
-			g.turn(12 * time.Second)
+			g.turn(2 * time.Second)
 			g.waitReady(g.set)
 			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
 				Expect(g.hears(browser)()).To(Equal([]string{renamed}))
