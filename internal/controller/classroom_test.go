@@ -43,6 +43,7 @@ func newClassroom(students ...string) *classroom {
 			r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(s)})
 		}
 	})
+	Expect(workers()).NotTo(BeEmpty(), "turn goes by them")
 	for _, p := range c.main.Spec.Participants {
 		c.browsers[string(p.Name)] = w.connect(tokenOf(c.main, string(p.Name)).Token)
 	}
