@@ -458,6 +458,7 @@ func (w *world) disconnect(session string) {
 			w.failf("%s is left in %s, which is gone", p, session)
 		}
 		w.join(p, v1alpha1.RoleParticipant)
+		w.seats[p].raced = true // and are in the main room then, wherever they belong
 	}
 }
 
