@@ -230,7 +230,7 @@ func (s *Script) roomsAfter(i int) []*listed {
 	}
 	edited, removed := s.steps[i].Kind == StepEdited, slices.ContainsFunc(s.steps[:i+1], func(t Step) bool { return t.Kind == StepRemoved })
 	for _, r := range s.st.Rooms {
-		if !edited || !slices.Contains(p.Added, r.Name) {
+		if !edited || !slices.Contains(p.Added, r.Name) || slices.Contains(p.Edited, r.Name) { // both: it was known, and is back again
 			list(r)
 		}
 	}

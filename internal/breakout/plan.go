@@ -284,8 +284,15 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	if p.Announcement == "" {
 		p.Announcement = d.Announcement
 	}
+	renamed := slices.DeleteFunc(slices.Clone(old.Edited), func(r roomName) bool { // whoever is in a room that is back again knows its former name
+		again := v.room(r)
+		return again != nil && slices.Contains(d.Added, r) && sameRoom(old.Removed, *again) == nil
+	})
 	p.Edited = slices.DeleteFunc(union(old.Edited, d.Edited), func(r roomName) bool { // also of doomed rooms: people find out that theirs is gone by its name
-		return slices.Contains(p.Added, r) || (v.room(r) == nil && !slices.ContainsFunc(p.Removed, func(gone v1alpha1.BreakoutRoomStatus) bool { return gone.Name == r }))
+		if slices.Contains(p.Added, r) {
+			return !slices.Contains(renamed, r)
+		}
+		return v.room(r) == nil && !slices.ContainsFunc(p.Removed, func(gone v1alpha1.BreakoutRoomStatus) bool { return gone.Name == r })
 	})
 	return p
 }

@@ -370,6 +370,18 @@ func TestStories(t *testing.T) {
 				"+7s to main red blue; participantMoved Algebra[Jo Co|] Red[Ada Bob|] Blue[|Cyd]",
 			},
 		},
+		"renamed, removed and added again before anybody was told: its people learn the name": {
+			acts: []act{
+				change(none, func(v *breakout.View) { v.Rooms[1].DisplayName = "Azure" }).inTheMiddle(),
+				change(none, func(v *breakout.View) { remove(v, "blue"); move(v, "Cyd", "main") }).inTheMiddle(),
+				change(second, func(v *breakout.View) { v.Rooms = append(v.Rooms, listed("blue", "Azure")); move(v, "Cyd", "blue") }).inTheMiddle(),
+				change(2*second, func(v *breakout.View) { move(v, "Ada", "blue") }),
+			},
+			want: []string{
+				"+2s to main red blue; roomEdited Algebra[Jo Co|] Red[Bob Ada|] Azure[Cyd|]; " +
+					"roomAdded Algebra[Jo Co|] Red[Bob Ada|] Azure[Cyd|]; participantMoved Algebra[Jo Co|] Red[Bob|] Azure[Cyd|Ada]",
+			},
+		},
 		"added again under another name: first the old one, then a rename": {
 			acts: []act{
 				change(none, func(v *breakout.View) { remove(v, "blue"); move(v, "Cyd", "main") }).inTheMiddle(),
