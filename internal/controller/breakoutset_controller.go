@@ -48,6 +48,7 @@ type BreakoutSetReconciler struct {
 	telling   *tellings
 	written   *memory[time.Time] // when the status was written last
 	gathering *memory[time.Time] // since when something is missing of what is to be told
+	released  *memory[bool]      // whether its finalizer was taken off: the cache goes on showing it for a moment
 	resources *resourceLimits
 }
 
@@ -117,7 +118,11 @@ func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakou
 	if !controllerutil.RemoveFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
 		return nil
 	}
-	return client.IgnoreNotFound(r.Update(ctx, s.set))
+	if err := r.Update(ctx, s.set); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	*r.released.of(s.set) = true
+	return nil
 }
 
 // SetupWithManager registers the controller and its indexes with a manager.
@@ -127,7 +132,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	r.alarms = newAlarms(r.Clock)
 	r.telling = newTellings()
-	r.written, r.gathering = newMemory[time.Time](), newMemory[time.Time]()
+	r.written, r.gathering, r.released = newMemory[time.Time](), newMemory[time.Time](), newMemory[bool]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").

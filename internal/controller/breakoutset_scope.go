@@ -80,8 +80,12 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 		r.alarms.set(key, time.Time{})
 		r.written.forget(key)
 		r.gathering.forget(key)
+		r.released.forget(key)
 		r.telling.forget(key)
 		return nil, client.IgnoreNotFound(err)
+	}
+	if released := r.released.peek(set); released != nil && *released {
+		return nil, nil
 	}
 	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}
 	if err := r.readChildren(ctx, s); err != nil {
