@@ -88,6 +88,7 @@ type seat struct {
 	everChose bool
 	choseAt   time.Time
 	raced     bool // were told something just then, which their browser may have missed
+	reloaded  bool // loaded the page anew, and are in the main room until they are told to move, wherever they belong
 }
 
 // delivery is a phase of steps on its way to the sessions.
@@ -458,7 +459,7 @@ func (w *world) disconnect(session string) {
 			w.failf("%s is left in %s, which is gone", p, session)
 		}
 		w.join(p, v1alpha1.RoleParticipant)
-		w.seats[p].raced = true // and are in the main room then, wherever they belong
+		w.seats[p].reloaded = true
 	}
 }
 
@@ -765,8 +766,8 @@ func (w *world) check() {
 			want = breakout.SessionOf(&w.set.Status, r)
 			wantRoom = view.Rooms[slices.IndexFunc(view.Rooms, func(s v1alpha1.BreakoutRoomStatus) bool { return s.Name == r })].DisplayName
 		}
-		if want == "" {
-			want = w.main.Status.SessionID
+		if want == "" || (s.reloaded && s.client.Changes() == 0) {
+			want, wantRoom = w.main.Status.SessionID, ""
 		}
 		got := s.client.Connections()
 		if s.raced || (s.chose && len(view.Rooms) > 0) { // is where they like to be

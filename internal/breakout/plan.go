@@ -154,7 +154,7 @@ func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
 	}
 	farewellAt = later(later(farewellAt, busyUntil(st)), settling(st))
 	for _, end := range returns(st) {
-		if !end.Add(-returnMargin).After(farewellAt) {
+		if mayReturnBy(end, farewellAt) {
 			farewellAt = later(farewellAt, end.Add(reactionTime))
 		}
 	}
@@ -284,14 +284,11 @@ func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, n
 	if p.Announcement == "" {
 		p.Announcement = d.Announcement
 	}
-	renamed := slices.DeleteFunc(slices.Clone(old.Edited), func(r roomName) bool { // whoever is in a room that is back again knows its former name
-		again := v.room(r)
-		return again != nil && slices.Contains(d.Added, r) && sameRoom(old.Removed, *again) == nil
-	})
-	p.Edited = slices.DeleteFunc(union(old.Edited, d.Edited), func(r roomName) bool { // also of doomed rooms: people find out that theirs is gone by its name
-		if slices.Contains(p.Added, r) {
-			return !slices.Contains(renamed, r)
+	p.Edited = slices.DeleteFunc(union(old.Edited, d.Edited), func(r roomName) bool {
+		if slices.Contains(p.Added, r) { // said by that, but to whoever is in a room that is back again: they know its former name
+			return !slices.Contains(old.Edited, r) || slices.Contains(p.NewRooms, r)
 		}
+		// Also of doomed rooms: people find out that theirs is gone by its name.
 		return v.room(r) == nil && !slices.ContainsFunc(p.Removed, func(gone v1alpha1.BreakoutRoomStatus) bool { return gone.Name == r })
 	})
 	return p

@@ -309,7 +309,7 @@ const returnMargin = 3 * time.Second
 func calledBack(st *v1alpha1.BreakoutSetStatus, now time.Time) time.Time {
 	var until time.Time
 	for _, end := range returns(st) {
-		if back := end.Add(reactionTime); now.Before(back) && !end.Add(-returnMargin).After(now.Add(reactionTime)) {
+		if back := end.Add(reactionTime); now.Before(back) && mayReturnBy(end, now.Add(reactionTime)) {
 			until = later(until, back)
 		}
 	}
@@ -333,8 +333,11 @@ func returns(st *v1alpha1.BreakoutSetStatus) []time.Time {
 
 // returnsBy tells whether browsers go back by themselves at that time or before.
 func returnsBy(t *v1alpha1.TimerStatus, at time.Time) bool {
-	return t != nil && t.ReturnMode != v1alpha1.ReturnManual && !t.EndTime.Add(-returnMargin).After(at)
+	return t != nil && t.ReturnMode != v1alpha1.ReturnManual && mayReturnBy(t.EndTime.Time, at)
 }
+
+// mayReturnBy tells whether browsers that go back by themselves at the end of a countdown may do so at that time or before.
+func mayReturnBy(end, at time.Time) bool { return !end.Add(-returnMargin).After(at) }
 
 // timerRunsOut is when the countdown that ends a running one is over in the browsers, after its telling was settled.
 func timerRunsOut(st *v1alpha1.BreakoutSetStatus) time.Time {

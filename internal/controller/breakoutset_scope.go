@@ -84,7 +84,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 		r.telling.forget(key)
 		return nil, client.IgnoreNotFound(err)
 	}
-	if released := r.released.peek(set); released != nil && *released {
+	if *r.released.of(set) {
 		return nil, nil
 	}
 	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}
