@@ -386,6 +386,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 
 			g.makeSecret("default", pemOf(goodKey))
 			g.waitReady(account)
+			g.quiet() // the operator's cache shows it as well
 			g.turn(15 * time.Second)
 			g.waitReady(g.set)
 			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
