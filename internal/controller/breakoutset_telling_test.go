@@ -386,7 +386,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 
 			g.makeSecret("default", pemOf(goodKey))
 			g.waitReady(account)
-			g.quiet() // the operator's cache shows it as well
+			g.makeReadyRoom("chemistry") // so the operator has seen it as well
 			g.turn(15 * time.Second)
 			g.waitReady(g.set)
 			for _, browser := range []*simulator.Client{g.host, g.ada, g.ben, g.cleo} {
@@ -405,7 +405,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.sim.ClearFaults()
 			g.turn(70 * time.Second) // refused credentials are tried again each minute
 			g.waitReady(account)
-			g.quiet()
+			g.makeReadyRoom("chemistry") // so the operator has seen it as well
 			g.turn(15 * time.Second)
 			g.waitReady(g.set)
 			Expect(g.hears(g.ada)()).To(Equal([]string{renamed}))

@@ -7,12 +7,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // way is how a case comes between.
@@ -54,8 +56,9 @@ type intervention struct {
 	at  operation
 }
 
-// gate is where every operation of every operator of a case passes. At first it lets them pass one by one, in an order that does not depend on
-// which came first, when nothing else goes on; from the intervention on, they pass as they come.
+// gate is where every operation of every operator of a case passes, and where its reconciles start. At first it lets them go one by one, when
+// nothing else goes on and in an order that does not depend on which came first, so that what a reconcile finds in the cache is the same in
+// every run; from the intervention on, they go as they come.
 type gate struct {
 	world *world
 
@@ -66,12 +69,25 @@ type gate struct {
 	counts       map[string]int
 	passed       []operation
 	waiting      []*pass
+	starting     map[start]chan struct{}
+	postponed    map[start]func()
 	hanging      []*pass // passed, and will not be answered
 
 	// struck is the operator that the intervention met.
 	struck *operator
 	// faulty is there once a call is to fail, and closed when it is failing: the fault is for that call and not for another of its kind.
 	faulty chan struct{}
+}
+
+// start is a reconcile that is to start.
+type start struct {
+	queue   *queue
+	request reconcile.Request
+}
+
+// String is the same in every run.
+func (s start) String() string {
+	return fmt.Sprintf("%d %s %s", s.queue.operator.number, s.queue.name, s.request.Name)
 }
 
 // pass is one operation at the gate.
@@ -92,6 +108,7 @@ func (g *gate) begin(i *intervention, oneByOne bool) {
 	defer g.mu.Unlock()
 	g.counting, g.oneByOne, g.intervention = true, oneByOne, i
 	g.counts, g.passed = map[string]int{}, nil
+	g.starting, g.postponed = map[start]chan struct{}{}, map[start]func(){}
 }
 
 // enter waits until an operation may be sent, and returns an error when it never will.
@@ -179,6 +196,7 @@ func (g *gate) release(p *pass) {
 		}
 		waiting := g.waiting
 		g.waiting = nil
+		g.startAll()
 		if !p.operator.dead() {
 			for _, other := range waiting {
 				g.release(other)
@@ -198,32 +216,96 @@ func (g *gate) open() {
 		g.release(p)
 	}
 	g.waiting = nil
+	g.startAll()
 }
 
-// next lets the first of the waiting operations pass, and tells whether there was one.
+// awaitStart waits until a reconcile may start, and returns false if its operator dies before.
+func (g *gate) awaitStart(s start) bool {
+	g.mu.Lock()
+	if !g.oneByOne {
+		s.queue.starts(s.request)
+		g.mu.Unlock()
+		return true
+	}
+	open := make(chan struct{})
+	g.starting[s] = open
+	s.queue.waits(s.request)
+	g.mu.Unlock()
+	select {
+	case <-open:
+		return true
+	case <-s.queue.operator.life.Done():
+		return false
+	}
+}
+
+// start lets a reconcile start that waits. The lock must be held.
+func (g *gate) start(s start) {
+	s.queue.starts(s.request)
+	close(g.starting[s])
+	delete(g.starting, s)
+}
+
+// postpone keeps what a queue is asked to add in a moment, by the machine's clock, until nothing else is left to do. It returns false when all go
+// as they come: then the moment is what it says.
+func (g *gate) postpone(s start, add func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.oneByOne {
+		g.postponed[s] = add
+	}
+	return g.oneByOne
+}
+
+// supersede forgets what was postponed, since it is added now.
+func (g *gate) supersede(s start) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.postponed, s)
+}
+
+// startAll lets all reconciles start. The lock must be held.
+func (g *gate) startAll() {
+	for s := range g.starting {
+		g.start(s)
+	}
+	g.addPostponed()
+}
+
+// addPostponed has the queues add what was postponed, and tells whether there was anything. The lock must be held.
+func (g *gate) addPostponed() bool {
+	some := len(g.postponed) > 0
+	for s, add := range g.postponed {
+		delete(g.postponed, s)
+		add()
+	}
+	return some
+}
+
+// next lets the first of the reconciles start, or of the waiting operations pass if there is none, or adds what was postponed if there is neither.
+// It tells whether there was anything.
 func (g *gate) next() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		return false
+	switch {
+	case len(g.starting) > 0:
+		starting := slices.Collect(maps.Keys(g.starting))
+		g.start(slices.MinFunc(starting, func(a, b start) int { return cmp.Compare(a.String(), b.String()) }))
+	case len(g.waiting) > 0:
+		first := slices.MinFunc(g.waiting, func(a, b *pass) int { return cmp.Compare(a.op.key, b.op.key) })
+		g.waiting = slices.DeleteFunc(g.waiting, func(p *pass) bool { return p == first })
+		g.release(first)
+	default:
+		return g.addPostponed()
 	}
-	first := slices.MinFunc(g.waiting, func(a, b *pass) int { return cmp.Compare(a.op.key, b.op.key) })
-	g.waiting = slices.DeleteFunc(g.waiting, func(p *pass) bool { return p == first })
-	g.release(first)
 	return true
 }
 
-// held is how many reconciles of an operator wait for an operation to pass, or for an answer that will not come.
-func (g *gate) held(o *operator) int {
+// held are an operator's operations that wait for being let pass, or for an answer that will not come.
+func (g *gate) held(o *operator) []*pass {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	reconciles := map[types.UID]bool{}
-	for _, p := range slices.Concat(g.waiting, g.hanging) {
-		if p.operator == o && p.reconcile != "" {
-			reconciles[p.reconcile] = true
-		}
-	}
-	return len(reconciles)
+	return slices.DeleteFunc(slices.Concat(g.waiting, g.hanging), func(p *pass) bool { return p.operator != o })
 }
 
 // leave ends an operation that was carried out.

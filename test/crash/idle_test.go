@@ -14,21 +14,23 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // An operator is idle when no request of it is under way; when its watches have delivered every write, and every handler has had what they
-// delivered; when no object is in a queue, or will be in a moment, and no reconcile runs but those that wait for an operation to pass. All of
-// this is known here. What little is not, such as a goroutine that is about to put an object into a queue, is covered by looking more than
-// once; and where a reconcile waits that has no operation of its own at the gate, for a cache or for other writes, by looking often.
+// delivered; when no object is in a queue, or will be in a moment, and no reconcile runs but those that wait for an operation to pass, or, in a
+// read, for the writes of others that do. All of this is known here. What little is not, such as a goroutine that is about to put an object into
+// a queue, is covered by looking more than once; and where a cache is kept from seeing something that a reconcile may wait for, by looking often.
 const (
 	looksWhenKnown   = 4
 	looksWhenUnknown = 20
@@ -47,7 +49,8 @@ func (s spy) Add(r manager.Runnable) error {
 		field.Set(reflect.ValueOf(func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 			q := &queue{
 				PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter }),
-				operator:      s.operator, pending: map[reconcile.Request]bool{}, running: map[reconcile.Request]bool{},
+				operator:      s.operator, name: name,
+				pending: map[reconcile.Request]bool{}, waiting: map[reconcile.Request]bool{}, running: map[reconcile.Request]bool{},
 			}
 			s.operator.note(func() { s.operator.queues = append(s.operator.queues, q) })
 			return q
@@ -56,41 +59,79 @@ func (s spy) Add(r manager.Runnable) error {
 	return s.Manager.Add(r)
 }
 
-// queue is a controller's queue that knows what is in it, and what was taken out and is worked on.
+// queue is a controller's queue that knows what is in it, what was taken out and waits for its turn, and what is worked on.
 type queue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 	operator *operator
+	name     string
 
-	mu               sync.Mutex
-	begun            bool
-	pending, running map[reconcile.Request]bool
+	mu                        sync.Mutex
+	begun                     bool
+	pending, waiting, running map[reconcile.Request]bool
 }
 
-func (q *queue) add(requests ...reconcile.Request) {
+// change changes what is where. The operator, when it is looked at, looks at its queues: it is told when that lock is free.
+func (q *queue) change(change func()) {
 	q.mu.Lock()
-	for _, r := range requests {
-		q.pending[r] = true
-	}
-	q.mu.Unlock() // the operator, when it is looked at, looks at its queues
+	change()
+	q.mu.Unlock()
 	q.operator.note(func() {})
 }
 
+// waits notes that a request was taken out and waits for its turn.
+func (q *queue) waits(r reconcile.Request) {
+	q.change(func() {
+		delete(q.pending, r)
+		q.waiting[r] = true
+	})
+}
+
+// starts notes that a request begins to be worked on.
+func (q *queue) starts(r reconcile.Request) {
+	q.change(func() {
+		delete(q.pending, r)
+		delete(q.waiting, r)
+		q.running[r] = true
+	})
+}
+
+// isWaiting tells whether a request was taken out and is not worked on yet: then there is no need to add it again.
+func (q *queue) isWaiting(r reconcile.Request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting[r]
+}
+
 // Add adds a request.
-func (q *queue) Add(r reconcile.Request) { q.add(r); q.PriorityQueue.Add(r) }
+func (q *queue) Add(r reconcile.Request) { q.AddWithOpts(priorityqueue.AddOpts{}, r) }
 
 // AddAfter adds a request in a moment.
 func (q *queue) AddAfter(r reconcile.Request, d time.Duration) {
-	q.add(r)
-	q.PriorityQueue.AddAfter(r, d)
+	q.AddWithOpts(priorityqueue.AddOpts{After: d}, r)
 }
 
 // AddRateLimited adds a request in a moment.
-func (q *queue) AddRateLimited(r reconcile.Request) { q.add(r); q.PriorityQueue.AddRateLimited(r) }
+func (q *queue) AddRateLimited(r reconcile.Request) {
+	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, r)
+}
 
 // AddWithOpts adds requests.
 func (q *queue) AddWithOpts(o priorityqueue.AddOpts, requests ...reconcile.Request) {
-	q.add(requests...)
-	q.PriorityQueue.AddWithOpts(o, requests...)
+	for _, r := range requests {
+		if q.isWaiting(r) {
+			continue
+		}
+		add := func() {
+			q.change(func() { q.pending[r] = true })
+			q.PriorityQueue.AddWithOpts(o, r)
+		}
+		if later := o.After > 0 || o.RateLimited; !later {
+			q.operator.world.gate.supersede(start{q, r})
+		} else if q.operator.world.gate.postpone(start{q, r}, add) {
+			continue
+		}
+		add()
+	}
 }
 
 // Get takes a request out.
@@ -99,28 +140,19 @@ func (q *queue) Get() (reconcile.Request, bool) {
 	return r, shutdown
 }
 
-// GetWithPriority takes a request out.
+// GetWithPriority takes a request out, and returns it when it may be worked on.
 func (q *queue) GetWithPriority() (reconcile.Request, int, bool) {
-	q.mu.Lock()
-	q.begun = true
-	q.mu.Unlock()
+	q.change(func() { q.begun = true })
 	r, priority, shutdown := q.PriorityQueue.GetWithPriority()
-	if !shutdown {
-		q.mu.Lock()
-		delete(q.pending, r)
-		q.running[r] = true
-		q.mu.Unlock()
-		q.operator.note(func() {})
+	if shutdown {
+		return r, priority, true
 	}
-	return r, priority, shutdown
+	return r, priority, !q.operator.world.gate.awaitStart(start{q, r})
 }
 
 // Done says that a request was worked on.
 func (q *queue) Done(r reconcile.Request) {
-	q.mu.Lock()
-	delete(q.running, r)
-	q.mu.Unlock()
-	q.operator.note(func() {})
+	q.change(func() { delete(q.running, r) })
 	q.PriorityQueue.Done(r)
 }
 
@@ -134,6 +166,50 @@ func (q *queue) load() (pending, running int, begun bool) {
 		}
 	}
 	return pending, len(q.running), q.begun
+}
+
+// newClient makes the client of an operator, whose reads can be seen to go on: they wait for the operator's own writes under way of that kind.
+func (o *operator) newClient(config *rest.Config, options client.Options) (client.Client, error) {
+	c, err := client.New(config, options)
+	return &spiedClient{Client: c, operator: o}, err
+}
+
+type spiedClient struct {
+	client.Client
+	operator *operator
+}
+
+// Get reads an object.
+func (c *spiedClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+	defer c.operator.look(ctx, kindOf(obj)+"s."+key.Name+".")()
+	return c.Client.Get(ctx, key, obj, options...)
+}
+
+// List reads objects.
+func (c *spiedClient) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	defer c.operator.look(ctx, strings.TrimSuffix(kindOf(list), "list")+"s.")()
+	return c.Client.List(ctx, list, options...)
+}
+
+// kindOf is the lower-case kind of a typed object.
+func kindOf(obj any) string {
+	return strings.ToLower(reflect.Indirect(reflect.ValueOf(obj)).Type().Name())
+}
+
+// lookup is a read that a reconcile is in. It waits for the writes under way whose keys begin with a prefix.
+type lookup struct {
+	reconcile types.UID
+	prefix    string
+}
+
+// look notes that a reconcile is in a read; the function returned, that it is not any more.
+func (o *operator) look(ctx context.Context, prefix string) func() {
+	l := &lookup{controller.ReconcileIDFromContext(ctx), prefix}
+	if l.reconcile == "" {
+		return func() {} // it is of a handler
+	}
+	o.note(func() { o.lookups[l] = true })
+	return func() { o.note(func() { delete(o.lookups, l) }) }
 }
 
 // newCache makes the cache of an operator, whose handlers can be seen to have had an event.
@@ -251,9 +327,9 @@ func (f *frames) read(p []byte) (objects, all uint64) {
 	}
 }
 
-// idle tells whether the process does nothing, as far as can be told now, and what it is busy with if not. held is how many of its reconciles
-// wait for an operation to pass.
-func (o *operator) idle(inTime bool, held int, written map[string]uint64, gone []departed) (string, bool) {
+// idle tells whether the process does nothing, as far as can be told now, and what it is busy with if not. held are its operations that
+// wait for being let pass.
+func (o *operator) idle(inTime bool, held []*pass, written map[string]uint64, gone []departed) (string, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	why, looks := o.business(held, written, gone)
@@ -274,7 +350,7 @@ func (o *operator) idle(inTime bool, held int, written map[string]uint64, gone [
 }
 
 // business is what the process is busy with, as far as that is known; if with nothing, how often to look. The lock must be held.
-func (o *operator) business(held int, written map[string]uint64, gone []departed) (string, int) {
+func (o *operator) business(held []*pass, written map[string]uint64, gone []departed) (string, int) {
 	pending, running, begun := 0, 0, 0
 	for _, q := range o.queues {
 		p, r, b := q.load()
@@ -284,6 +360,7 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 		}
 	}
 	blind := len(o.blind) > 0
+	waiting := len(o.waiting(held))
 	switch {
 	case begun < controllers:
 		return "it is starting", 0
@@ -291,8 +368,8 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 		return fmt.Sprintf("%d operations and %d reads are under way", o.busy, o.reading), 0
 	case pending > 0 && !blind:
 		return fmt.Sprintf("%d objects are in its queues", pending), 0
-	case running > held && held == 0 && !blind:
-		return fmt.Sprintf("%d reconciles are under way", running), 0
+	case running > waiting && !blind:
+		return fmt.Sprintf("%d reconciles are under way", running-waiting), 0
 	}
 	if len(o.eventLog.begun) < o.eventLog.due {
 		return "an event is about to be written", 0
@@ -312,8 +389,25 @@ func (o *operator) business(held int, written map[string]uint64, gone []departed
 			return "the cache still has " + d.name, 0
 		}
 	}
-	if blind || running > held {
+	if blind {
 		return "", looksWhenUnknown
 	}
 	return "", looksWhenKnown
+}
+
+// waiting are the reconciles that wait for an operation of theirs to pass or be answered, or, in a read, for the write of another. The lock must be
+// held.
+func (o *operator) waiting(held []*pass) map[types.UID]bool {
+	waiting := map[types.UID]bool{}
+	for _, p := range held {
+		if p.reconcile != "" {
+			waiting[p.reconcile] = true
+		}
+		for l := range o.lookups {
+			if strings.HasPrefix(p.op.key, l.prefix) {
+				waiting[l.reconcile] = true
+			}
+		}
+	}
+	return waiting
 }

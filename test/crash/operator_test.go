@@ -54,6 +54,8 @@ type operator struct {
 	eventLog          eventLog
 	queues            []*queue
 	handlers          []*handler
+	// lookups are the reads of its cache that reconciles are in.
+	lookups map[*lookup]bool
 	// busy counts the operations under way, those aside that wait for being let pass; reading the reads.
 	busy, reading int
 	// happened counts what happened, done the operations among it.
@@ -69,7 +71,7 @@ func (w *world) startOperator() *operator {
 	o := &operator{
 		world: w, number: len(w.operators) + 1, clock: newAlarmClock(w.clock),
 		life: life, kill: kill, stopped: make(chan struct{}),
-		blind: map[string]chan struct{}{}, delivered: map[string]uint64{}, events: map[string]uint64{},
+		lookups: map[*lookup]bool{}, blind: map[string]chan struct{}{}, delivered: map[string]uint64{}, events: map[string]uint64{},
 		eventLog: eventLog{recorded: map[recordedEvent]int{}, begun: map[string]bool{}},
 	}
 	mgr, err := ctrl.NewManager(o.config(), o.options())
@@ -104,7 +106,7 @@ func (o *operator) options() ctrl.Options {
 	options.Metrics.BindAddress = "0"
 	options.Controller.SkipNameValidation = new(true)
 	options.Logger = newLog(o)
-	options.NewCache = o.newCache
+	options.NewCache, options.NewClient = o.newCache, o.newClient
 	options.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil }
 	here := map[string]cache.Config{w.namespace: {}}
 	for _, kind := range []client.Object{&v1alpha1.MeetingRoom{}, &v1alpha1.BreakoutSet{}, &v1alpha1.RoomSignal{}} {
