@@ -12,8 +12,12 @@
 //   - timeout-after, reset-before, limited, and so on, see vendorFaults: the vendor fails in the call, in this way;
 //   - conflict, refused, unheard: the API server refuses the write as outdated, or fails, or carries it out and the answer gets lost;
 //
-// and once with two operators at work from the beginning. In another test the API server restarts in the middle of all stories. The API server is a real one, the vendor is internal/simulator, and what is right is
-// read from these two alone: see oracles_test.go.
+// and once with two operators at work from the beginning. In another test the API server restarts in the middle of all stories.
+//
+// Until something comes between, reconciles start and operations are sent one by one, in an order of names, when nothing else goes on: so a story
+// has the same operations in every run, however fast the machine is. From then on all go as they come.
+//
+// The API server is a real one, the vendor is internal/simulator, and what is right is read from these two alone: see oracles_test.go.
 //
 // Each case is a test of its own, named by what it comes between:
 //

@@ -156,6 +156,13 @@ func (o *observer) of(namespace string) *record {
 	return r
 }
 
+// forget drops the record of a namespace in which nothing happens any more.
+func (o *observer) forget(namespace string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.records, namespace)
+}
+
 func (r *record) seeRoom(room *v1alpha1.MeetingRoom) {
 	if id := room.Status.SessionID; id != "" {
 		if r.sessions[room.UID] == nil {

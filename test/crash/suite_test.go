@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -77,6 +78,9 @@ func run(m *testing.M) (code int, err error) {
 	// Generous, for a machine that has to build the control plane first.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
+	if err := saveCPU(); err != nil {
+		return 0, err
+	}
 	cp, err := sandbox.Start(ctx, sandbox.Options{
 		CRDs:                     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		WithoutControllerManager: true, // nothing but the operator changes anything
@@ -113,6 +117,12 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer witness.stop()
 	return m.Run(), nil
+}
+
+// saveCPU has garbage collected more rarely, here and in the control plane: all cases share a few cores.
+func saveCPU() error {
+	debug.SetGCPercent(400)
+	return os.Setenv("GOGC", "200")
 }
 
 // makeSecret makes the credentials of all accounts.

@@ -96,12 +96,17 @@ func newWorld(t *testing.T) *world {
 	server := httptest.NewServer(w.sim)
 	transport := vonage.NewTransport()
 	w.vendor = transport
-	t.Cleanup(func() {
+	end := func() {
 		w.end()
 		transport.CloseIdleConnections()
 		server.CloseClientConnections()
 		server.Close()
 		w.sim.Close()
+		witness.forget(w.namespace)
+	}
+	t.Cleanup(func() {
+		end()
+		end = nil // a test keeps its cleanups as long as its parent, and with them all worlds that ever were
 	})
 	w.must(admin.Create(w.ctx(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}))
 	w.must(admin.Create(w.ctx(), w.account(server.URL)))
