@@ -69,9 +69,9 @@ type gate struct {
 	counts       map[string]int
 	passed       []operation
 	waiting      []*pass
-	starting     map[start]chan struct{}
-	postponed    map[start]func()
-	hanging      []*pass // passed, and will not be answered
+	hanging      []*pass                 // passed, and will not be answered
+	starting     map[start]chan struct{} // taken out of their queue, with what is closed when they may start
+	postponed    map[start]func()        // to be added to their queue in a moment, by these
 
 	// struck is the operator that the intervention met.
 	struck *operator

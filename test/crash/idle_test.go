@@ -328,7 +328,7 @@ func (f *frames) read(p []byte) (objects, all uint64) {
 }
 
 // idle tells whether the process does nothing, as far as can be told now, and what it is busy with if not. held are its operations that
-// wait for being let pass.
+// wait for being let pass, or for an answer that will not come.
 func (o *operator) idle(inTime bool, held []*pass, written map[string]uint64, gone []departed) (string, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -360,7 +360,7 @@ func (o *operator) business(held []*pass, written map[string]uint64, gone []depa
 		}
 	}
 	blind := len(o.blind) > 0
-	waiting := len(o.waiting(held))
+	blocked := len(o.blocked(held))
 	switch {
 	case begun < controllers:
 		return "it is starting", 0
@@ -368,8 +368,8 @@ func (o *operator) business(held []*pass, written map[string]uint64, gone []depa
 		return fmt.Sprintf("%d operations and %d reads are under way", o.busy, o.reading), 0
 	case pending > 0 && !blind:
 		return fmt.Sprintf("%d objects are in its queues", pending), 0
-	case running > waiting && !blind:
-		return fmt.Sprintf("%d reconciles are under way", running-waiting), 0
+	case running > blocked && !blind:
+		return fmt.Sprintf("%d reconciles are under way", running-blocked), 0
 	}
 	if len(o.eventLog.begun) < o.eventLog.due {
 		return "an event is about to be written", 0
@@ -395,19 +395,19 @@ func (o *operator) business(held []*pass, written map[string]uint64, gone []depa
 	return "", looksWhenKnown
 }
 
-// waiting are the reconciles that wait for an operation of theirs to pass or be answered, or, in a read, for the write of another. The lock must be
+// blocked are the reconciles that wait for an operation of theirs to pass or be answered, or, in a read, for the write of another. The lock must be
 // held.
-func (o *operator) waiting(held []*pass) map[types.UID]bool {
-	waiting := map[types.UID]bool{}
+func (o *operator) blocked(held []*pass) map[types.UID]bool {
+	blocked := map[types.UID]bool{}
 	for _, p := range held {
 		if p.reconcile != "" {
-			waiting[p.reconcile] = true
+			blocked[p.reconcile] = true
 		}
 		for l := range o.lookups {
 			if strings.HasPrefix(p.op.key, l.prefix) {
-				waiting[l.reconcile] = true
+				blocked[l.reconcile] = true
 			}
 		}
 	}
-	return waiting
+	return blocked
 }
