@@ -32,7 +32,7 @@ type Options struct {
 	// Namespace is the operator's own namespace, where the credential Secrets lie. Required.
 	Namespace string
 	// Clock is for JWTs, timeouts and rate limits. Default: the system's.
-	Clock clock.Clock
+	Clock clock.WithDelayedExecution
 	// UserAgent is sent to the vendor. Default: that of internal/vonage.
 	UserAgent string
 	// Observe, if given, is called after every request to the vendor, with the account's name. It must be safe for concurrent use.

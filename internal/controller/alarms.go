@@ -39,30 +39,22 @@ func (a *alarms) source() source.Source {
 	})
 }
 
-// set has the object reconciled at a time, and not at the one set before; with the zero time not at all.
+// set has the object reconciled at a time, and not at the one set before; with the zero time not at all. It is for reconciles: before the first one
+// there is no queue.
 func (a *alarms) set(key types.NamespacedName, at time.Time) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if timer := a.timers[key]; timer != nil {
 		timer.Stop()
 		delete(a.timers, key)
 	}
-	wait := at.Sub(a.clock.Now())
-	if !at.IsZero() && wait > 0 {
-		// In a goroutine of its own: a fake clock calls it while it holds the lock that Now, above, needs.
-		a.timers[key] = a.clock.AfterFunc(wait, func() { go a.ring(key) })
+	if at.IsZero() {
+		return
 	}
-	queue := a.queue
-	a.mu.Unlock()
-	if !at.IsZero() && wait <= 0 && queue != nil {
-		queue.Add(reconcile.Request{NamespacedName: key})
-	}
-}
-
-func (a *alarms) ring(key types.NamespacedName) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.timers, key)
-	if a.queue != nil {
-		a.queue.Add(reconcile.Request{NamespacedName: key})
+	ring := func() { a.queue.Add(reconcile.Request{NamespacedName: key}) } // without a lock: a fake clock calls it with its own held
+	if wait := at.Sub(a.clock.Now()); wait > 0 {
+		a.timers[key] = a.clock.AfterFunc(wait, ring)
+	} else {
+		ring()
 	}
 }

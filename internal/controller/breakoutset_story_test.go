@@ -130,7 +130,7 @@ var _ = Describe("A BreakoutSet", func() {
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			Eventually(func() []string { return c.told(ada) }).Should(Equal([]string{"allRoomRemoved"}))
 			Eventually(func() []string { return c.told(ben) }).Should(Equal([]string{"allRoomRemoved"}))
-			Expect(c.told(c.browsers["Host"])[1:]).To(Equal([]string{"allRoomRemoved"}))
+			Eventually(func() []string { return c.told(c.browsers["Host"])[1:] }).Should(Equal([]string{"allRoomRemoved"}))
 			ben.Disconnect()
 			Consistently(ada.Connected, 300*time.Millisecond).Should(BeTrue())
 
@@ -247,7 +247,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Consistently(func() []string { return c.told(ben) }, 200*time.Millisecond).Should(HaveLen(1))
 			c.turn(time.Second)
 			Eventually(func() []string { return c.told(ben)[1:] }).Should(Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
-			Expect(c.told(ada)[1:]).To(Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
+			Eventually(func() []string { return c.told(ada)[1:] }).Should(Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
 			Eventually(func() *metav1.Time { return c.room("groups", "red").DeletionTimestamp }).ShouldNot(BeNil())
 			Expect(ada.Connected()).To(BeTrue())
 			c.turn(11 * time.Second)

@@ -199,16 +199,11 @@ func (c *Client) withTimeout(parent context.Context, op operation) (context.Cont
 		timeout = c.signalTimeout
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	timer := c.clock.NewTimer(timeout)
-	go func() {
-		select {
-		case <-timer.C():
-			cancel(errTimedOut)
-		case <-ctx.Done():
-			timer.Stop()
-		}
-	}()
-	return ctx, func() { cancel(nil) }
+	timer := c.clock.AfterFunc(timeout, func() { cancel(errTimedOut) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
 }
 
 // judge turns a reply into an error, or nil for success.

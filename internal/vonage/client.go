@@ -38,7 +38,7 @@ type Client struct {
 	userAgent      string
 	requestTimeout time.Duration
 	signalTimeout  time.Duration
-	clock          clock.Clock
+	clock          clock.WithDelayedExecution
 	observe        func(op string, class Class, status int, duration time.Duration)
 
 	// A RoundTripper and no http.Client: it follows no redirect by itself, which
@@ -59,7 +59,7 @@ type settings struct {
 	burst          int
 	requestTimeout time.Duration
 	signalTimeout  time.Duration
-	clock          clock.Clock
+	clock          clock.WithDelayedExecution
 	transport      http.RoundTripper
 	observe        func(op string, class Class, status int, duration time.Duration)
 	observeWait    func(op string, wait time.Duration)
@@ -83,7 +83,7 @@ func WithRateLimit(requestsPerSecond float64, burst int) Option {
 
 // WithClock sets the clock for JWTs, timeouts, the rate limit and durations.
 // Default: the system's.
-func WithClock(c clock.Clock) Option {
+func WithClock(c clock.WithDelayedExecution) Option {
 	return func(s *settings) { s.clock = c }
 }
 

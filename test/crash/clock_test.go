@@ -5,6 +5,7 @@ package crash
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -15,6 +16,8 @@ import (
 type alarmClock struct {
 	*testclock.FakeClock
 
+	calling atomic.Int32 // functions whose time has come
+
 	mu     sync.Mutex
 	alarms map[*alarm]time.Time
 }
@@ -22,6 +25,8 @@ type alarmClock struct {
 type alarm struct {
 	clock.Timer
 	clock *alarmClock
+	// rings gets a value when it goes off; nil for a function.
+	rings <-chan time.Time
 }
 
 func newAlarmClock(c *testclock.FakeClock) *alarmClock {
@@ -34,7 +39,13 @@ func (c *alarmClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	defer c.mu.Unlock()
 	a := &alarm{clock: c}
 	c.alarms[a] = c.Now().Add(d)
-	a.Timer = c.FakeClock.AfterFunc(d, func() { go f() }) // the fake clock calls it with its lock held
+	a.Timer = c.FakeClock.AfterFunc(d, func() { // the fake clock calls this with its lock held
+		c.calling.Add(1)
+		go func() {
+			defer c.calling.Add(-1)
+			f()
+		}()
+	})
 	return a
 }
 
@@ -50,9 +61,25 @@ func (a *alarm) Stop() bool {
 func (c *alarmClock) NewTimer(d time.Duration) clock.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := &alarm{Timer: c.FakeClock.NewTimer(d), clock: c}
+	timer := c.FakeClock.NewTimer(d)
+	a := &alarm{Timer: timer, clock: c, rings: timer.C()}
 	c.alarms[a] = c.Now().Add(d)
 	return a
+}
+
+// ringing tells whether an alarm has gone off and nobody has heard it yet, or what it calls has not ended.
+func (c *alarmClock) ringing() bool {
+	if c.calling.Load() > 0 {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a := range c.alarms {
+		if len(a.rings) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // next is when the next alarm goes off; zero when none will.
@@ -61,11 +88,20 @@ func (c *alarmClock) next() time.Time {
 	defer c.mu.Unlock()
 	now, first := c.Now(), time.Time{}
 	for a, at := range c.alarms {
-		if !at.After(now) {
+		switch {
+		case at.After(now):
+			first = earlier(first, at)
+		case len(a.rings) == 0:
 			delete(c.alarms, a)
-		} else if first.IsZero() || at.Before(first) {
-			first = at
 		}
 	}
 	return first
+}
+
+// earlier is the earlier of two times, of which the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }

@@ -94,6 +94,7 @@ func (s start) String() string {
 type pass struct {
 	op       operation
 	operator *operator
+	ctx      context.Context
 	open     chan struct{}
 	// reconcile identifies the reconcile that it is of; empty for an event.
 	reconcile types.UID
@@ -113,7 +114,7 @@ func (g *gate) begin(i *intervention, oneByOne bool) {
 
 // enter waits until an operation may be sent, and returns an error when it never will.
 func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, error) {
-	p := &pass{op: op, operator: o, open: make(chan struct{}), reconcile: controller.ReconcileIDFromContext(ctx)}
+	p := &pass{op: op, operator: o, ctx: ctx, open: make(chan struct{}), reconcile: controller.ReconcileIDFromContext(ctx)}
 	if err := o.awaitResume(); err != nil {
 		return nil, err
 	}
@@ -223,13 +224,13 @@ func (g *gate) open() {
 func (g *gate) awaitStart(s start) bool {
 	g.mu.Lock()
 	if !g.oneByOne {
-		s.queue.starts(s.request)
+		s.queue.arrive(s.request, running)
 		g.mu.Unlock()
 		return true
 	}
 	open := make(chan struct{})
 	g.starting[s] = open
-	s.queue.waits(s.request)
+	s.queue.arrive(s.request, waiting)
 	g.mu.Unlock()
 	select {
 	case <-open:
@@ -241,7 +242,7 @@ func (g *gate) awaitStart(s start) bool {
 
 // start lets a reconcile start that waits. The lock must be held.
 func (g *gate) start(s start) {
-	s.queue.starts(s.request)
+	s.queue.arrive(s.request, running)
 	close(g.starting[s])
 	delete(g.starting, s)
 }

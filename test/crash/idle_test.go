@@ -9,22 +9,17 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // An operator is idle when no request of it is under way; when its watches have delivered every write, and every handler has had what they
@@ -36,137 +31,6 @@ const (
 	looksWhenUnknown = 20
 	lookPause        = 2 * time.Millisecond
 )
-
-// spy is a manager that gives its controllers queues that can be looked into.
-type spy struct {
-	ctrl.Manager
-	operator *operator
-}
-
-// Add sets the queue of a controller before it starts. It has no option for that at the manager, but a field.
-func (s spy) Add(r manager.Runnable) error {
-	if field := reflect.Indirect(reflect.ValueOf(r)).FieldByName("NewQueue"); field.IsValid() {
-		field.Set(reflect.ValueOf(func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-			q := &queue{
-				PriorityQueue: priorityqueue.New(name, func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter }),
-				operator:      s.operator, name: name,
-				pending: map[reconcile.Request]bool{}, waiting: map[reconcile.Request]bool{}, running: map[reconcile.Request]bool{},
-			}
-			s.operator.note(func() { s.operator.queues = append(s.operator.queues, q) })
-			return q
-		}))
-	}
-	return s.Manager.Add(r)
-}
-
-// queue is a controller's queue that knows what is in it, what was taken out and waits for its turn, and what is worked on.
-type queue struct {
-	priorityqueue.PriorityQueue[reconcile.Request]
-	operator *operator
-	name     string
-
-	mu                        sync.Mutex
-	begun                     bool
-	pending, waiting, running map[reconcile.Request]bool
-}
-
-// change changes what is where. The operator, when it is looked at, looks at its queues: it is told when that lock is free.
-func (q *queue) change(change func()) {
-	q.mu.Lock()
-	change()
-	q.mu.Unlock()
-	q.operator.note(func() {})
-}
-
-// waits notes that a request was taken out and waits for its turn.
-func (q *queue) waits(r reconcile.Request) {
-	q.change(func() {
-		delete(q.pending, r)
-		q.waiting[r] = true
-	})
-}
-
-// starts notes that a request begins to be worked on.
-func (q *queue) starts(r reconcile.Request) {
-	q.change(func() {
-		delete(q.pending, r)
-		delete(q.waiting, r)
-		q.running[r] = true
-	})
-}
-
-// isWaiting tells whether a request was taken out and is not worked on yet: then there is no need to add it again.
-func (q *queue) isWaiting(r reconcile.Request) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.waiting[r]
-}
-
-// Add adds a request.
-func (q *queue) Add(r reconcile.Request) { q.AddWithOpts(priorityqueue.AddOpts{}, r) }
-
-// AddAfter adds a request in a moment.
-func (q *queue) AddAfter(r reconcile.Request, d time.Duration) {
-	q.AddWithOpts(priorityqueue.AddOpts{After: d}, r)
-}
-
-// AddRateLimited adds a request in a moment.
-func (q *queue) AddRateLimited(r reconcile.Request) {
-	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, r)
-}
-
-// AddWithOpts adds requests.
-func (q *queue) AddWithOpts(o priorityqueue.AddOpts, requests ...reconcile.Request) {
-	for _, r := range requests {
-		if q.isWaiting(r) {
-			continue
-		}
-		add := func() {
-			q.change(func() { q.pending[r] = true })
-			q.PriorityQueue.AddWithOpts(o, r)
-		}
-		if later := o.After > 0 || o.RateLimited; !later {
-			q.operator.world.gate.supersede(start{q, r})
-		} else if q.operator.world.gate.postpone(start{q, r}, add) {
-			continue
-		}
-		add()
-	}
-}
-
-// Get takes a request out.
-func (q *queue) Get() (reconcile.Request, bool) {
-	r, _, shutdown := q.GetWithPriority()
-	return r, shutdown
-}
-
-// GetWithPriority takes a request out, and returns it when it may be worked on.
-func (q *queue) GetWithPriority() (reconcile.Request, int, bool) {
-	q.change(func() { q.begun = true })
-	r, priority, shutdown := q.PriorityQueue.GetWithPriority()
-	if shutdown {
-		return r, priority, true
-	}
-	return r, priority, !q.operator.world.gate.awaitStart(start{q, r})
-}
-
-// Done says that a request was worked on.
-func (q *queue) Done(r reconcile.Request) {
-	q.change(func() { delete(q.running, r) })
-	q.PriorityQueue.Done(r)
-}
-
-// load is how much of what is in the queue somebody will take now, and how much is worked on; begun whether anybody asks for it.
-func (q *queue) load() (pending, running int, begun bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for r := range q.pending {
-		if !q.running[r] {
-			pending++
-		}
-	}
-	return pending, len(q.running), q.begun
-}
 
 // newClient makes the client of an operator, whose reads can be seen to go on: they wait for the operator's own writes under way of that kind.
 func (o *operator) newClient(config *rest.Config, options client.Options) (client.Client, error) {
@@ -364,6 +228,10 @@ func (o *operator) business(held []*pass, written map[string]uint64, gone []depa
 	switch {
 	case begun < controllers:
 		return "it is starting", 0
+	case o.clock.ringing():
+		return "an alarm goes off", 0
+	case slices.ContainsFunc(held, func(p *pass) bool { return p.ctx.Err() != nil }):
+		return "an operation is given up", 0
 	case o.busy > 0 || (o.reading > 0 && !blind):
 		return fmt.Sprintf("%d operations and %d reads are under way", o.busy, o.reading), 0
 	case pending > 0 && !blind:

@@ -387,9 +387,7 @@ func (w *world) nextAlarm() time.Time {
 		if o.dead() || o.isPaused() {
 			continue
 		}
-		if at := o.clock.next(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
+		first = earlier(first, o.clock.next())
 	}
 	return first
 }
