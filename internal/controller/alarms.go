@@ -39,8 +39,8 @@ func (a *alarms) source() source.Source {
 	})
 }
 
-// set has the object reconciled at a time, and not at the one set before; with the zero time not at all. It is for reconciles: before the first one
-// there is no queue.
+// set has the object reconciled at a time, and not at the one set before; with the zero time not at all. Without a controller, whose queue there
+// is before it reconciles anything, it does nothing.
 func (a *alarms) set(key types.NamespacedName, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -48,10 +48,11 @@ func (a *alarms) set(key types.NamespacedName, at time.Time) {
 		timer.Stop()
 		delete(a.timers, key)
 	}
-	if at.IsZero() {
+	if at.IsZero() || a.queue == nil {
 		return
 	}
-	ring := func() { a.queue.Add(reconcile.Request{NamespacedName: key}) } // without a lock: a fake clock calls it with its own held
+	queue := a.queue
+	ring := func() { queue.Add(reconcile.Request{NamespacedName: key}) } // without a.mu: a fake clock calls it with its own lock held
 	if wait := at.Sub(a.clock.Now()); wait > 0 {
 		a.timers[key] = a.clock.AfterFunc(wait, ring)
 	} else {
