@@ -118,7 +118,7 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 		mem.disconnectingSince = now
 	}
 	limit := mem.disconnectingSince.Add(disconnectPatience)
-	err = disconnectEverybody(ctx, acc.Client, room.Status.SessionID, limit.Sub(now))
+	err = r.disconnectEverybody(ctx, acc.Client, room.Status.SessionID, limit.Sub(now))
 	if err == nil {
 		return time.Time{}, "", nil
 	}
@@ -136,9 +136,10 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 
 // disconnectEverybody lists who is connected to a session and disconnects each, several at once. It goes on after a failure and returns the
 // first. most bounds it.
-func disconnectEverybody(ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, max(most, time.Second))
+func (r *MeetingRoomReconciler) disconnectEverybody(ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer r.Clock.AfterFunc(max(most, time.Second), cancel).Stop()
 	connections, err := vendor.ListConnections(ctx, sessionID)
 	if err != nil {
 		return err

@@ -38,7 +38,6 @@ func (c *alarmClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := &alarm{clock: c}
-	c.alarms[a] = c.Now().Add(d)
 	a.Timer = c.FakeClock.AfterFunc(d, func() { // the fake clock calls this with its lock held
 		c.calling.Add(1)
 		go func() {
@@ -46,6 +45,7 @@ func (c *alarmClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 			f()
 		}()
 	})
+	c.alarms[a] = c.Now().Add(d) // or later, if the clock went on meanwhile: never before it goes off
 	return a
 }
 

@@ -4,18 +4,16 @@
 package crash
 
 import (
-	"net/http"
-
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 )
 
-// eventLog is which events a process has recorded, and which of them it has set out to write: a broadcaster does that in its own time.
+// eventLog is which events a process has recorded, and which of them are on their way: a broadcaster writes them in its own time.
 type eventLog struct {
 	recorded map[recordedEvent]int
 	due      int             // how many writes follow from what was recorded
-	begun    map[string]bool // the writes that were begun, once each
+	begun    map[string]bool // the writes that came to the gate, once each
 }
 
 // recordedEvent is what a broadcaster takes for the same event. It writes one that comes again once more, as a series, and then only counts.
@@ -44,7 +42,12 @@ func (r watchedRecorder) Eventf(regarding, related runtime.Object, eventType, re
 	r.EventRecorder.Eventf(regarding, related, eventType, reason, action, note, args...)
 }
 
-// wroteEvent notes that the process sets out to write an event, maybe not for the first time.
-func (o *operator) wroteEvent(req *http.Request, body []byte) {
-	o.note(func() { o.eventLog.begun[req.Method+req.URL.Path+string(body)] = true })
+// arrived notes that an operation is at the gate: if it is of an event, that the event is on its way, maybe not for the first time.
+func (o *operator) arrived(op operation) {
+	o.note(func() {
+		o.done++
+		if op.event != "" {
+			o.eventLog.begun[op.event] = true
+		}
+	})
 }

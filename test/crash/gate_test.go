@@ -40,6 +40,8 @@ type operation struct {
 	key string
 	// resource is what a write is to; empty for a call.
 	resource string
+	// event identifies the event that a write is of; empty for any other operation.
+	event string
 	// nth is how many of this key there were in the story when it was sent, from 1.
 	nth int
 }
@@ -99,6 +101,7 @@ type pass struct {
 	// reconcile identifies the reconcile that it is of; empty for an event.
 	reconcile types.UID
 	strikes   way // what happens to the operator, or the operation, when it is carried out
+	released  bool
 	hanging   bool
 }
 
@@ -125,7 +128,7 @@ func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, err
 		g.release(p)
 	}
 	g.mu.Unlock()
-	o.touch()
+	o.arrived(op)
 	select {
 	case <-p.open:
 	case <-ctx.Done():
@@ -135,16 +138,25 @@ func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, err
 		// A process that stands still sends, however late, what it was about to send.
 	case <-o.life.Done():
 		g.withdraw(p)
-		return nil, errCut
 	}
-	if err := o.awaitResume(); err != nil {
+	err := o.awaitResume()
+	if err == nil {
+		err = g.awaitFault(p)
+	}
+	if err != nil {
+		g.abandon(p)
 		return nil, err
 	}
-	if err := g.awaitFault(p); err != nil {
-		return nil, err
-	}
-	o.begin()
 	return p, nil
+}
+
+// abandon ends an operation that will not be sent.
+func (g *gate) abandon(p *pass) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p.released {
+		p.operator.end()
+	}
 }
 
 // awaitFault waits until the call that is to fail has met its fault; that call itself does not wait.
@@ -205,6 +217,8 @@ func (g *gate) release(p *pass) {
 		}
 	}
 	g.world.tracef("operator %d: %s", p.operator.number, p.op)
+	p.released = true
+	p.operator.begin() // from now on, not when its goroutine comes to it
 	close(p.open)
 }
 

@@ -32,7 +32,8 @@ const (
 	lookPause        = 2 * time.Millisecond
 )
 
-// newClient makes the client of an operator, whose reads can be seen to go on: they wait for the operator's own writes under way of that kind.
+// newClient makes the client of an operator, whose reads can be seen to go on: they wait for the operator's own writes under way of that kind, but
+// for those that say that they do not.
 func (o *operator) newClient(config *rest.Config, options client.Options) (client.Client, error) {
 	c, err := client.New(config, options)
 	return &spiedClient{Client: c, operator: o}, err
@@ -45,13 +46,17 @@ type spiedClient struct {
 
 // Get reads an object.
 func (c *spiedClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
-	defer c.operator.look(ctx, kindOf(obj)+"s."+key.Name+".")()
+	if !(&client.GetOptions{}).ApplyOptions(options).DisableReadYourWritesConsistency {
+		defer c.operator.look(ctx, kindOf(obj)+"s."+key.Name+".")()
+	}
 	return c.Client.Get(ctx, key, obj, options...)
 }
 
 // List reads objects.
 func (c *spiedClient) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	defer c.operator.look(ctx, strings.TrimSuffix(kindOf(list), "list")+"s.")()
+	if !(&client.ListOptions{}).ApplyOptions(options).DisableReadYourWritesConsistency {
+		defer c.operator.look(ctx, strings.TrimSuffix(kindOf(list), "list")+"s.")()
+	}
 	return c.Client.List(ctx, list, options...)
 }
 

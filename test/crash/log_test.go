@@ -56,3 +56,10 @@ func (s *logSink) WithValues(values ...any) logr.LogSink {
 
 // WithName does not matter.
 func (s *logSink) WithName(string) logr.LogSink { return s }
+
+// logged is what the operators have logged.
+func (w *world) logged() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.logs)
+}

@@ -237,7 +237,7 @@ func (w *world) judgeSecrecy() {
 	w.t.Helper()
 	var found eventsv1.EventList
 	w.must(admin.List(w.ctx(), &found, client.InNamespace(w.namespace)))
-	texts := slices.Clone(w.logs)
+	texts := w.logged()
 	for _, e := range found.Items {
 		text, err := json.Marshal(e)
 		w.must(err)

@@ -98,8 +98,11 @@ func (q *queue) put(r reconcile.Request) {
 	})
 }
 
-// AddAfter adds a request in a moment.
+// AddAfter adds a request in a moment, unless it comes again anyway.
 func (q *queue) AddAfter(r reconcile.Request, d time.Duration) {
+	if q.comesAgain(r) {
+		return
+	}
 	if q.operator.world.gate.postpone(start{q, r}, func() { q.put(r) }) {
 		return
 	}
@@ -110,6 +113,12 @@ func (q *queue) AddAfter(r reconcile.Request, d time.Duration) {
 			time.AfterFunc(d, func() { q.putDelayed(r, at) })
 		}
 	})
+}
+
+func (q *queue) comesAgain(r reconcile.Request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.again[r]
 }
 
 // AddRateLimited adds a request in a moment.

@@ -42,7 +42,7 @@ func FuzzSpecs(f *testing.F) {
 		}
 		w.putRight()
 		w.judgeQuiescence()
-		for _, line := range w.logs {
+		for _, line := range w.logged() {
 			if strings.Contains(line, "panic") {
 				t.Error(line)
 			}

@@ -4,13 +4,16 @@
 package crash
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
@@ -136,13 +139,18 @@ var stories = []story{
 	}},
 }
 
-// accountReady waits until the account was checked.
+// accountReady waits until the account was checked, and until the operator's cache says so: no write of a story is to an account, and none waits
+// for it.
 func accountReady(w *world) {
-	w.until(func() error {
+	ready := func(reader client.Reader) error {
 		va := &v1alpha1.VonageAccount{}
-		w.must(admin.Get(w.ctx(), w.accountKey(), va))
+		w.must(reader.Get(w.ctx(), w.accountKey(), va))
 		return isReady(va)
-	})
+	}
+	w.until(func() error { return ready(admin) })
+	w.must(wait.PollUntilContextTimeout(w.ctx(), lookPause, patience, true, func(context.Context) (bool, error) {
+		return ready(w.operators[0].cache) == nil, nil
+	}))
 }
 
 // class makes the main room, with everybody in it.

@@ -56,10 +56,10 @@ func (o *operator) hear(resp *http.Response, err error) (*http.Response, error) 
 func (o *operator) write(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	body := bodyOf(req)
 	resource, name, sub := resourceOf(req.URL)
-	if resource == "events" {
-		o.wroteEvent(req, body)
-	}
 	op := operation{key: o.world.nameUIDs(writeKey(req.Method, resource, name, sub, body)), resource: resource}
+	if resource == "events" {
+		op.event = req.Method + req.URL.Path + string(body)
+	}
 	var sent struct {
 		Status struct {
 			SessionID string `json:"sessionID"`

@@ -139,9 +139,7 @@ func (w *world) end() {
 		}
 	}
 	if w.t.Failed() && !trace {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.t.Logf("the operators logged:\n%s", strings.Join(w.logs, "\n"))
+		w.t.Logf("the operators logged:\n%s", strings.Join(w.logged(), "\n"))
 	}
 }
 
