@@ -212,6 +212,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.start()
 			Eventually(func() []string { return c.told(ada) }).Should(Equal([]string{"allRoomRemoved"}))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
+			Eventually(func() *metav1.Time { return c.room("groups", "red").DeletionTimestamp }).ShouldNot(BeNil())
 			c.turn(11 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
@@ -315,6 +316,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(1))
 
 			edit(set, change(now))
+			c.quiet()
 			c.turn(time.Minute)
 			c.waitState(set, v1alpha1.StateOpen)
 			c.waitReady(set)
@@ -413,6 +415,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			for i, value := range []string{"1", "2", "1", strings.Repeat("long ", 20000)} {
 				edit(set, resend(value))
 				Eventually(func() []string { return c.told(ada) }).Should(HaveLen(2 * (i + 1)))
+				c.waitReady(set)
 				c.quiet()
 				Expect(c.told(ada)[2*i:]).To(Equal([]string{"roomEdited Class(Host Co Ben) red(Ada)", "timer 15m to 14m50s, warning 30s"}))
 				Expect(c.told(host)[2+2*i:]).To(Equal(c.told(ada)[2*i:]))

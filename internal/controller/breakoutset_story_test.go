@@ -93,7 +93,7 @@ var _ = Describe("A BreakoutSet", func() {
 			edit(set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = ptr.To[int32](0) })
 			Eventually(func() []string { return c.told(c.browsers["Host"])[2:] }).Should(Equal([]string{"allRoomRemoved"}))
 			Eventually(func() *metav1.Time { return c.room("groups", "room-1").DeletionTimestamp }).ShouldNot(BeNil())
-			c.turn(11 * time.Second)
+			c.turn(c.beyond(*c.room("groups", "room-1").DeletionTimestamp, 11*time.Second))
 			c.waitReady(set)
 			Expect(set.Status.Replicas).To(HaveValue(BeZero()))
 			Expect(set.Status.State).To(Equal(v1alpha1.StateOpen))
@@ -243,6 +243,8 @@ var _ = Describe("A BreakoutSet", func() {
 				withMode(v1alpha1.ModeAutomatic)(s)
 			})
 			Eventually(func() []string { return c.told(ada) }).Should(Equal([]string{"participantMoved Class(Host Co) blue(Ben >Ada) red()"}))
+			Eventually(func() []string { return c.told(ben) }).Should(HaveLen(1))
+			c.quiet()
 			c.turn(5 * time.Second)
 			Consistently(func() []string { return c.told(ben) }, 200*time.Millisecond).Should(HaveLen(1))
 			c.turn(time.Second)
@@ -250,7 +252,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Eventually(func() []string { return c.told(ada)[1:] }).Should(Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
 			Eventually(func() *metav1.Time { return c.room("groups", "red").DeletionTimestamp }).ShouldNot(BeNil())
 			Expect(ada.Connected()).To(BeTrue())
-			c.turn(11 * time.Second)
+			c.turn(c.beyond(*c.room("groups", "red").DeletionTimestamp, 11*time.Second))
 			c.waitReady(set)
 			Expect(ada.Connected()).To(BeFalse()) // this browser never reacted
 		})
@@ -296,7 +298,8 @@ var _ = Describe("A BreakoutSet", func() {
 
 			Expect(admin.Delete(context.Background(), red)).To(Succeed())
 			Eventually(func() []string { return c.told(host)[1:] }).Should(Equal([]string{"roomRemoved Class(Host Co Ada) blue()"}))
-			c.turn(11 * time.Second)
+			c.quiet()
+			c.turn(c.beyond(*c.room("groups", "red").DeletionTimestamp, 11*time.Second))
 			c.waitReady(set)
 			Expect(c.told(host)[2:]).To(Equal([]string{
 				"roomAdded Class(Host Co Ada) red() blue()",

@@ -228,6 +228,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			moved := "participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)"
 			Expect(g.hears(g.ben)()).To(Equal([]string{moved}))
 			edit(g.set, withRooms("red", "blue", "green", "yellow"))
+			Eventually(func() int { return len(refresh(g.set).Status.Rooms) }).Should(Equal(4)) // planned before the clock goes on
 			g.quiet()
 			g.turn(6 * time.Second)
 			g.waitReady(g.set)
@@ -253,6 +254,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			edit(g.set, func(s *v1alpha1.BreakoutSet) {
 				metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.ResendAnnotation, "1")
 			})
+			Eventually(func() string { return refresh(g.set).Status.LastHandledResend }).Should(Equal("1")) // planned before the clock goes on
 			g.quiet()
 			g.turn(6 * time.Second)
 			g.waitReady(g.set)
@@ -284,9 +286,11 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.fail("red", times(4, unavailable))
 			edit(g.set, lasting(0))
 			Eventually(g.missing).Should(Equal([]v1alpha1.BreakoutRoomName{"red"}))
-			for _, wait := range []time.Duration{1, 2, 4, 8} {
+			asked := g.calls()
+			for i, wait := range []time.Duration{1, 2, 4, 8} {
 				g.quiet()
 				g.turn(wait * time.Second)
+				Eventually(g.calls).Should(BeNumerically(">", asked+i))
 			}
 			g.quiet()
 			g.turn(8 * time.Second)
@@ -306,6 +310,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=blue", "Ben=green", "Cleo=green")) // Ben is on the way and is told later
 			Eventually(func() []v1alpha1.BreakoutRoomName { return g.signals().Failed }).Should(Equal([]v1alpha1.BreakoutRoomName{"green"}))
 			edit(g.set, withMode(v1alpha1.ModeManual, "Ada=blue", "Ben=red", "Cleo=green"))
+			Eventually(func() *v1alpha1.PendingSignals { return g.signals().Pending }).Should(BeNil())
 			g.quiet()
 			Expect(g.signals()).To(And(HaveField("Pending", BeNil()), HaveField("Failed", Equal([]v1alpha1.BreakoutRoomName{"green"}))))
 			g.turn(10 * time.Second)
@@ -471,6 +476,8 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.quiet()
 			Expect(g.hears(g.cleo)()).To(HaveLen(1)) // she may have heard the second just before
 			g.turn(breakout.RepeatAfter)
+			g.quiet()
+			g.turn(breakout.RepeatAfter) // in case it took a while to begin
 			g.waitReady(g.set)
 			want := []string{
 				"participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)",

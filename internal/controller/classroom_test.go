@@ -210,16 +210,6 @@ func (c *classroom) waitState(set *v1alpha1.BreakoutSet, state v1alpha1.Breakout
 	}).Should(Equal(state))
 }
 
-// quiet waits until the operator has written nothing for a while, and returns when it has.
-func (c *classroom) quiet() {
-	GinkgoHelper()
-	Eventually(func() bool {
-		before := len(c.api.all())
-		time.Sleep(150 * time.Millisecond) // there is no event for "nothing happens"
-		return len(c.api.all()) == before
-	}).Should(BeTrue())
-}
-
 // onTheSecond turns the clock on to a whole second, since times in objects have no fractions, and returns it.
 func (c *classroom) onTheSecond() time.Time {
 	now := c.clock.Now()

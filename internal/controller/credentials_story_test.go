@@ -64,6 +64,7 @@ var _ = Describe("Credentials", func() {
 		edit(set, func(set *v1alpha1.BreakoutSet) { set.Spec.Rooms[0].DisplayName = "Crimson" })
 		c.waitReady(set)
 		c.waitReady(va)
+		c.waitReady(rooms[1]) // it follows its new name by itself
 
 		Expect(c.api.of("meetingrooms")).To(Equal([]string{"PUT status", "PUT status", "PUT status", "PUT", "PUT status"}),
 			"one status each for the new tokens, and then the new name")

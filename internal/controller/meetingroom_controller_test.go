@@ -321,7 +321,7 @@ var _ = Describe("MeetingRoom", func() {
 			Expect(created).To(HaveKey(id))
 		}
 		By("they come to rest, and the sessions are still the same")
-		Expect(w.sim.WaitIdle(context.Background())).To(Succeed())
+		w.quiet()
 		seq := w.sim.LastSeq()
 		w.api.reset()
 		Consistently(w.api.all, 300*time.Millisecond).Should(BeEmpty())
@@ -452,7 +452,7 @@ var _ = Describe("MeetingRoom", func() {
 			room = w.makeReadyRoom("physics")
 			set = makeSet(w, room)
 			open(room, set)
-			w.turn(time.Minute)
+			w.turn(w.beyond(metav1.Now(), time.Minute))
 			waitGone(room)
 		})
 	})

@@ -175,10 +175,40 @@ func (w *world) restart() {
 // itself, such as a call that is never answered, has half a second.
 func (w *world) turn(d time.Duration) {
 	GinkgoHelper()
-	for patience := time.Now().Add(500 * time.Millisecond); working() && time.Now().Before(patience); {
-		time.Sleep(time.Millisecond) // there is no event for "nothing happens"
-	}
+	w.settle(2*time.Millisecond, 2)
 	w.clock.Step(d)
+}
+
+// quiet waits until the operator has written nothing and called nobody for a while, and is not at work but at what waits for the clock.
+func (w *world) quiet() {
+	GinkgoHelper()
+	w.settle(150*time.Millisecond, 1)
+}
+
+// settle looks, with a pause before each look, until nothing new was seen and nobody is at work so many times in a row, or nothing new for half a
+// second: then who is at work waits for the clock.
+func (w *world) settle(pause time.Duration, times int) {
+	GinkgoHelper()
+	begun := time.Now()
+	done, still, since := w.done(), 0, begun
+	for still < times && time.Since(since) < 500*time.Millisecond {
+		Expect(time.Since(begun)).To(BeNumerically("<", time.Minute), "the operator does not come to rest")
+		time.Sleep(pause) // there is no event for "nothing happens"
+		still++
+		if now := w.done(); now != done {
+			done, still, since = now, 0, time.Now()
+		} else if working() {
+			still = 0
+		}
+	}
+}
+
+// done is how many requests the operator has sent to the API server and to the vendor.
+func (w *world) done() [2]int { return [2]int{len(w.api.all()), w.sim.LastSeq()} }
+
+// beyond is how far to turn the clock for a time to be over that the API server counts: its clock has gone on while this one stood still.
+func (w *world) beyond(since metav1.Time, d time.Duration) time.Duration {
+	return max(d, since.Add(d).Sub(w.clock.Now()))
 }
 
 // working tells whether a reconciliation is under way.
