@@ -105,17 +105,6 @@ var _ = Describe("An outage of the vendor", func() {
 	})
 })
 
-// rest waits until the operator neither writes nor calls anybody for a moment.
-func (w *world) rest() {
-	GinkgoHelper()
-	busy := func() [2]int { return [2]int{len(w.api.all()), w.sim.LastSeq()} }
-	Eventually(func() bool {
-		before := busy()
-		time.Sleep(20 * time.Millisecond) // there is no event for "nothing happens"
-		return busy() == before
-	}).WithPolling(time.Millisecond).Should(BeTrue())
-}
-
 // readyRooms is how many rooms of this world are Ready.
 func (w *world) readyRooms() int {
 	GinkgoHelper()

@@ -185,6 +185,12 @@ func (w *world) quiet() {
 	w.settle(150*time.Millisecond, 1)
 }
 
+// rest is quiet for a moment only, for stories that do it often.
+func (w *world) rest() {
+	GinkgoHelper()
+	w.settle(20*time.Millisecond, 1)
+}
+
 // settle looks, with a pause before each look, until nothing new was seen and nobody is at work so many times in a row, or nothing new for half a
 // second: then who is at work waits for the clock.
 func (w *world) settle(pause time.Duration, times int) {
