@@ -42,8 +42,8 @@ func (r watchedRecorder) Eventf(regarding, related runtime.Object, eventType, re
 	r.EventRecorder.Eventf(regarding, related, eventType, reason, action, note, args...)
 }
 
-// arrived notes that an operation is at the gate: if it is of an event, that the event is on its way, maybe not for the first time.
-func (o *operator) arrived(op operation) {
+// atGate notes that an operation is at the gate: if it is of an event, that the event is on its way, maybe not for the first time.
+func (o *operator) atGate(op operation) {
 	o.note(func() {
 		o.done++
 		if op.event != "" {

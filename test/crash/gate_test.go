@@ -128,7 +128,7 @@ func (g *gate) enter(ctx context.Context, o *operator, op operation) (*pass, err
 		g.release(p)
 	}
 	g.mu.Unlock()
-	o.arrived(op)
+	o.atGate(op)
 	select {
 	case <-p.open:
 	case <-ctx.Done():
