@@ -184,6 +184,6 @@ func (s *stage) hints() string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "\nThe end of the operator's log:\n%s", logTail(s.operatorLog(), logTailLines))
+	fmt.Fprintf(&b, "\nThe end of the operator's log:\n%s", s.operator.LogTail())
 	return b.String()
 }

@@ -46,7 +46,7 @@ type environment struct {
 	controlPlane *sandbox.ControlPlane
 	client       client.WithWatch
 	vonage       *vendor
-	operator     *operatorProcess
+	operator     *sandbox.Process
 }
 
 // start brings everything up and returns when the account is Ready. Lines for people go to progress.
@@ -212,8 +212,8 @@ func (e *environment) waitForAccount(ctx context.Context) error {
 	account := &v1alpha1.VonageAccount{}
 	err := poll(ctx, readyTimeout, func(ctx context.Context) (bool, error) {
 		select {
-		case <-e.operator.done:
-			return false, e.operator.failure()
+		case <-e.operator.Done():
+			return false, e.operator.Failure()
 		default:
 		}
 		if err := e.client.Get(ctx, client.ObjectKey{Name: accountName}, account); err != nil {
@@ -226,7 +226,7 @@ func (e *environment) waitForAccount(ctx context.Context) error {
 		if ready := meta.FindStatusCondition(account.Status.Conditions, v1alpha1.ReadyCondition); ready != nil {
 			state = fmt.Sprintf("is Ready=%s, %s: %s", ready.Status, ready.Reason, ready.Message)
 		}
-		return fmt.Errorf("the VonageAccount %s after %s; the end of the operator's log:\n%s", state, readyTimeout, logTail(e.operatorLog(), logTailLines))
+		return fmt.Errorf("the VonageAccount %s after %s; the end of the operator's log:\n%s", state, readyTimeout, e.operator.LogTail())
 	}
 	if err != nil {
 		return fmt.Errorf("wait for the VonageAccount: %w", err)
@@ -236,7 +236,7 @@ func (e *environment) waitForAccount(ctx context.Context) error {
 
 // stop ends everything and removes what it left on the disk. It may be called at any stage.
 func (e *environment) stop() error {
-	e.operator.stop()
+	e.operator.Stop(stopTimeout)
 	var errs []error
 	if e.controlPlane != nil {
 		errs = append(errs, e.controlPlane.Stop())

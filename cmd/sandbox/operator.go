@@ -8,13 +8,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/breakout-operator/breakout-operator/internal/sandbox"
 )
 
 const (
@@ -27,21 +24,7 @@ const (
 
 	// stopTimeout is how long the operator may take to stop, as long as the longest call that it makes.
 	stopTimeout = 15 * time.Second
-
-	// logTailLines and logLineLength are how much of a log an error shows.
-	logTailLines  = 20
-	logLineLength = 400
 )
-
-// operatorProcess is a running operator.
-type operatorProcess struct {
-	logPath string
-	cmd     *exec.Cmd
-	started time.Time
-	// done is closed when it has ended; state says how, then.
-	done  chan struct{}
-	state string
-}
 
 // buildOperator builds the operator into the file out.
 func buildOperator(ctx context.Context, root, out string, progress io.Writer) error {
@@ -71,73 +54,10 @@ func operatorArgs() []string {
 }
 
 // startOperator runs a program with the kubeconfig as its only access, and appends its output to the log.
-func startOperator(program string, args []string, kubeconfig, logPath string) (*operatorProcess, error) {
-	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("start the operator: %w", err)
-	}
-	p := &operatorProcess{logPath: logPath, started: time.Now(), done: make(chan struct{})}
-	p.cmd = exec.Command(program, args...) //nolint:noctx // it lives until stop, whatever becomes of the start's context
-	p.cmd.Dir = filepath.Dir(logPath)
-	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = childAttributes()
-
-	started := make(chan error)
-	go func() {
-		// The parent-death signal comes when the thread that started the child ends, so the thread is kept.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer log.Close()
-		err := p.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		_ = p.cmd.Wait() // says no more than ProcessState
-		p.state = p.cmd.ProcessState.String()
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start the operator: %w", err)
-	}
-	return p, nil
-}
-
-// stop asks the operator to end, and makes it when it does not. Nil is allowed.
-func (p *operatorProcess) stop() {
-	if p == nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended already
-	select {
-	case <-p.done:
-	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-}
-
-// failure is the error that says how the operator ended, with the end of its log. It may be called once done is closed.
-func (p *operatorProcess) failure() error {
-	return fmt.Errorf("the operator ended (%s); the end of its log:\n%s", p.state, logTail(p.logPath, logTailLines))
-}
-
-// logTail is the last lines of a file, indented and without what is beyond any screen.
-func logTail(path string, lines int) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "  " + err.Error()
-	}
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	all = all[max(0, len(all)-lines):]
-	for i, line := range all {
-		if cut := []rune(line); len(cut) > logLineLength {
-			line = string(cut[:logLineLength]) + " …"
-		}
-		all[i] = "  " + line
-	}
-	return strings.Join(all, "\n")
+func startOperator(program string, args []string, kubeconfig, logPath string) (*sandbox.Process, error) {
+	return sandbox.StartProcess(sandbox.Command{
+		Name: "the operator", Path: program, Args: args, Env: []string{"KUBECONFIG=" + kubeconfig}, Log: logPath,
+	})
 }
 
 // keepSaying says that something takes long, if it does, until the result is called.

@@ -10,19 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox"
 )
 
 // script starts a shell script in the operator's place.
-func script(t *testing.T, text string) *operatorProcess {
+func script(t *testing.T, text string) *sandbox.Process {
 	t.Helper()
 	p, err := startOperator("/bin/sh", []string{"-c", text}, "/the/kubeconfig", filepath.Join(t.TempDir(), "operator.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.stop)
+	t.Cleanup(p.Kill)
 	return p
 }
 
@@ -33,52 +32,6 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-func TestOperatorIsGivenItsOwnKubeconfig(t *testing.T) {
-	t.Setenv("KUBECONFIG", "/somebody/elses")
-	p := script(t, "echo $KUBECONFIG; echo error >&2")
-	<-p.done
-	if diff := cmp.Diff("/the/kubeconfig\nerror\n", read(t, p.logPath)); diff != "" {
-		t.Errorf("log (-want +got):\n%s", diff)
-	}
-}
-
-func TestOperatorIsAskedToStop(t *testing.T) {
-	p := script(t, "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
-	for read(t, p.logPath) != "ready\n" {
-		time.Sleep(time.Millisecond)
-	}
-	p.stop()
-	if diff := cmp.Diff("ready\nstopping\n", read(t, p.logPath)); diff != "" {
-		t.Errorf("log (-want +got):\n%s", diff)
-	}
-	p.stop() // again does nothing
-}
-
-func TestOperatorFailureTellsHowItEnded(t *testing.T) {
-	p := script(t, "echo no account; exit 3")
-	<-p.done
-	const want = "the operator ended (exit status 3); the end of its log:\n  no account"
-	if got := p.failure().Error(); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestStartOperatorThatIsNotThere(t *testing.T) {
-	if _, err := startOperator("/no/such/program", nil, "", filepath.Join(t.TempDir(), "log")); err == nil {
-		t.Error("no error")
-	}
-}
-
-func TestLogTail(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte("one\ntwo\n"+strings.Repeat("x", logLineLength+1)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff("  two\n  "+strings.Repeat("x", logLineLength)+" …", logTail(path, 2)); diff != "" {
-		t.Errorf("tail (-want +got):\n%s", diff)
-	}
 }
 
 func TestSuperviseRestartsAndGivesUp(t *testing.T) {

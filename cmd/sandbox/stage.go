@@ -259,8 +259,8 @@ func (s *stage) step(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-s.operator.done:
-		return fmt.Errorf("the operator ended (%s)", s.operator.state)
+	case <-s.operator.Done():
+		return fmt.Errorf("the operator ended (%s)", s.operator.State())
 	case <-timer.C:
 		s.class.advance(time.Now())
 		return nil

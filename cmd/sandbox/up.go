@@ -75,19 +75,20 @@ Ctrl-C stops and removes all of it.
 
 // supervise starts the operator again whenever it ends, until ctx is done or it keeps ending.
 func (e *environment) supervise(ctx context.Context, out io.Writer, delay time.Duration) error {
+	started := time.Now()
 	for crashes := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-e.operator.done:
+		case <-e.operator.Done():
 		}
-		if crashes++; time.Since(e.operator.started) > shortLife {
+		if crashes++; time.Since(started) > shortLife {
 			crashes = 1
 		}
 		if crashes == crashLimit {
-			return fmt.Errorf("%w\nit ended %d times in a row", e.operator.failure(), crashes)
+			return fmt.Errorf("%w\nit ended %d times in a row", e.operator.Failure(), crashes)
 		}
-		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", time.Now().Format(time.TimeOnly), e.operator.failure(), delay)
+		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", time.Now().Format(time.TimeOnly), e.operator.Failure(), delay)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -96,5 +97,6 @@ func (e *environment) supervise(ctx context.Context, out io.Writer, delay time.D
 		if err := e.restartOperator(); err != nil {
 			return err
 		}
+		started = time.Now()
 	}
 }

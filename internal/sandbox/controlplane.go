@@ -65,10 +65,10 @@ type ControlPlane struct {
 	mu                sync.Mutex
 	stopped           bool
 	tokens            map[string]string
-	etcd              *process
-	apiServer         *process
+	etcd              *Process
+	apiServer         *Process
 	apiServerPort     int
-	controllerManager *process
+	controllerManager *Process
 }
 
 // Start runs a control plane and returns when it serves: within a few seconds if the binaries are there.
@@ -154,9 +154,9 @@ func (cp *ControlPlane) Stop() error {
 	cp.cancel()
 	cp.refreshers.Wait()
 	// Killed, not asked: the data go anyway, and an API server waits long for its open watches.
-	cp.controllerManager.kill()
-	cp.apiServer.kill()
-	cp.etcd.kill()
+	cp.controllerManager.Kill()
+	cp.apiServer.Kill()
+	cp.etcd.Kill()
 	if cp.ownsDir {
 		if err := os.RemoveAll(cp.dir); err != nil {
 			return fmt.Errorf("remove the control plane's folder: %w", err)
@@ -170,7 +170,7 @@ func (cp *ControlPlane) Stop() error {
 func (cp *ControlPlane) StopAPIServer() {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
-	cp.apiServer.kill()
+	cp.apiServer.Kill()
 }
 
 // StartAPIServer starts the API server again after StopAPIServer, on the same port, with the same keys and
@@ -214,7 +214,7 @@ func (cp *ControlPlane) startEtcd(ctx context.Context) (err error) {
 			return new(net.Dialer).DialContext(ctx, "unix", cp.etcdSocket())
 		},
 	}}
-	return cp.etcd.waitUntil(ctx, startTimeout, func(ctx context.Context) error {
+	return cp.etcd.WaitUntil(ctx, startTimeout, func(ctx context.Context) error {
 		return expectOK(ctx, client, "http://etcd/health")
 	})
 }
@@ -234,7 +234,7 @@ func (cp *ControlPlane) startAPIServerOnFreePort(ctx context.Context) (err error
 			Burst:           2000,
 		}
 		err = cp.startAPIServer(ctx)
-		if err == nil || ctx.Err() != nil || !cp.apiServer.ended() {
+		if err == nil || ctx.Err() != nil || !cp.apiServer.Ended() {
 			return err
 		}
 	}
@@ -273,7 +273,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) (err error) {
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
 	defer client.CloseIdleConnections()
-	return cp.apiServer.waitUntil(ctx, startTimeout, func(ctx context.Context) error {
+	return cp.apiServer.WaitUntil(ctx, startTimeout, func(ctx context.Context) error {
 		return expectOK(ctx, client, cp.config.Host+"/readyz")
 	})
 }
@@ -301,7 +301,7 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context) (err error) 
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
 	// The default ServiceAccount is the first thing that it makes.
-	return cp.controllerManager.waitUntil(ctx, startTimeout, func(ctx context.Context) error {
+	return cp.controllerManager.WaitUntil(ctx, startTimeout, func(ctx context.Context) error {
 		_, err := clients.CoreV1().ServiceAccounts(corev1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})

@@ -59,8 +59,8 @@ func TestControlPlane(t *testing.T) {
 		if err := cp.Stop(); err != nil {
 			t.Errorf("a second Stop: %v", err)
 		}
-		for _, p := range []*process{cp.etcd, cp.apiServer, cp.controllerManager} {
-			if !p.ended() {
+		for _, p := range []*Process{cp.etcd, cp.apiServer, cp.controllerManager} {
+			if !p.Ended() {
 				t.Errorf("%s still runs after Stop", p.name)
 			}
 		}

@@ -11,11 +11,32 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// process is a running program of the control plane.
-type process struct {
+const (
+	// logTailLines and logLineLength are how many lines of a log an error shows, and how many characters of each: what is beyond any
+	// screen helps nobody.
+	logTailLines  = 20
+	logLineLength = 400
+)
+
+// Command is a program that runs beside this one.
+type Command struct {
+	// Name is what errors call it.
+	Name string
+	// Path is the program's file, Args what it is called with.
+	Path string
+	Args []string
+	// Env are variables beside those of this process, such as "KUBECONFIG=file".
+	Env []string
+	// Log is the file that its output is appended to. The file's folder is where it works.
+	Log string
+}
+
+// Process is a program that was started. Its methods may be called by several goroutines at once, and after its end.
+type Process struct {
 	name    string
 	logPath string
 	cmd     *exec.Cmd
@@ -23,15 +44,17 @@ type process struct {
 	done chan struct{}
 }
 
-// startProcess runs the program at path and appends its output to <dir>/<name>.log.
-func startProcess(dir, name, path string, args []string) (*process, error) {
-	p := &process{name: name, logPath: filepath.Join(dir, name+".log"), done: make(chan struct{})}
-	log, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// StartProcess runs a program until it ends by itself, is stopped, or this process ends: on Linux in whatever way that
+// ends, elsewhere by the terminal's interrupt.
+func StartProcess(c Command) (*Process, error) {
+	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
-	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until kill, whatever becomes of the start's context
-	p.cmd.Dir = dir
+	p := &Process{name: c.Name, logPath: c.Log, done: make(chan struct{})}
+	p.cmd = exec.Command(c.Path, c.Args...) //nolint:noctx // it outlives the context of its start
+	p.cmd.Dir = filepath.Dir(c.Log)
+	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
 
@@ -51,22 +74,24 @@ func startProcess(dir, name, path string, args []string) (*process, error) {
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
 	return p, nil
 }
 
-// kill ends the process at once and waits until it is gone. Nil is allowed.
-func (p *process) kill() {
-	if p == nil {
-		return
-	}
-	_ = p.cmd.Process.Kill() // fails only if it has ended already
-	<-p.done
+// startProcess runs a program of the control plane, whose log is <dir>/<name>.log.
+func startProcess(dir, name, path string, args []string) (*Process, error) {
+	return StartProcess(Command{Name: name, Path: path, Args: args, Log: filepath.Join(dir, name+".log")})
 }
 
-// ended tells whether the process is gone.
-func (p *process) ended() bool {
+// PID is the number by which the system knows the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Ended tells whether the process is gone. One that never was, nil, is.
+func (p *Process) Ended() bool {
 	if p == nil {
 		return true
 	}
@@ -78,17 +103,38 @@ func (p *process) ended() bool {
 	}
 }
 
-// waitUntil polls ready until it returns nil. It fails when the process ends, when the timeout is over
-// or ctx is done.
-func (p *process) waitUntil(ctx context.Context, timeout time.Duration, ready func(context.Context) error) error {
+// Kill ends the process at once and waits until it is gone. Nil is allowed.
+func (p *Process) Kill() {
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill() // fails only if it has ended already
+	<-p.done
+}
+
+// Stop asks the process to end, and kills it when it has not after a time. It returns when the process is gone. Nil is allowed.
+func (p *Process) Stop(patience time.Duration) {
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended already
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.Kill()
+	}
+}
+
+// WaitUntil polls ready until it returns nil. It fails when the process ends, when the timeout is over or ctx is done.
+func (p *Process) WaitUntil(ctx context.Context, timeout time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not ready within %s", timeout))
 	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		err := ready(ctx)
-		if p.ended() {
-			return p.failure(fmt.Errorf("it ended with %s", p.cmd.ProcessState))
+		if p.Ended() {
+			return fmt.Errorf("start %s: %w", p.name, p.Failure())
 		}
 		if err == nil {
 			return nil
@@ -96,22 +142,33 @@ func (p *process) waitUntil(ctx context.Context, timeout time.Duration, ready fu
 		select {
 		case <-p.done:
 		case <-ctx.Done():
-			return p.failure(fmt.Errorf("%w (%w)", context.Cause(ctx), err))
+			return fmt.Errorf("start %s: %w (%w); the end of its log:\n%s", p.name, context.Cause(ctx), err, p.LogTail())
 		case <-ticker.C:
 		}
 	}
 }
 
-// failure explains why the process is not usable, with the end of its log.
-func (p *process) failure(err error) error {
-	return fmt.Errorf("start %s: %w; the end of its log:\n%s", p.name, err, p.logTail(20))
+// State says how the process ended, such as "exit status 1". It may be called when it has.
+func (p *Process) State() string { return p.cmd.ProcessState.String() }
+
+// Failure is the error that says how the process ended, with the end of its log. It may be called when it has.
+func (p *Process) Failure() error {
+	return fmt.Errorf("%s ended (%s); the end of its log:\n%s", p.name, p.State(), p.LogTail())
 }
 
-func (p *process) logTail(lines int) string {
+// LogTail is the last lines that the process wrote, indented, or why they cannot be read.
+func (p *Process) LogTail() string {
 	text, err := os.ReadFile(p.logPath)
 	if err != nil {
-		return err.Error()
+		return "  " + err.Error()
 	}
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	lines = lines[max(0, len(lines)-logTailLines):]
+	for i, line := range lines {
+		if cut := []rune(line); len(cut) > logLineLength {
+			line = string(cut[:logLineLength]) + " …"
+		}
+		lines[i] = "  " + line
+	}
+	return strings.Join(lines, "\n")
 }

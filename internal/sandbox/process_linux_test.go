@@ -5,11 +5,11 @@ package sandbox
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,20 +28,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runAsParent starts etcd, prints its process ID, and waits to be killed.
+// runAsParent starts a process, prints its process ID, and waits to be killed.
 func runAsParent(dir string) {
-	binaries, err := Assets(context.Background(), os.Stderr)
-	if err == nil {
-		var p *process
-		p, err = startProcess(dir, etcdName, binaries.Etcd, []string{"--listen-client-urls=unix://" + dir + "/c", "--advertise-client-urls=unix://" + dir + "/c",
-			"--listen-peer-urls=unix://" + dir + "/p", "--initial-advertise-peer-urls=unix://" + dir + "/p", "--initial-cluster=default=unix://" + dir + "/p"})
-		if err == nil {
-			fmt.Println(p.cmd.Process.Pid)
-			<-p.done
-		}
+	p, err := StartProcess(Command{Name: "child", Path: "/bin/sleep", Args: []string{"600"}, Log: filepath.Join(dir, "log")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	fmt.Println(p.PID())
+	<-p.Done()
 }
 
 func TestNothingOutlivesItsParent(t *testing.T) {

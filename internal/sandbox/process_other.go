@@ -7,6 +7,6 @@ package sandbox
 
 import "syscall"
 
-// childAttributes leaves the control plane in this process's group: without a parent-death signal that
+// childAttributes leaves the child in this process's group: without a parent-death signal that
 // is what ends it with the terminal's interrupt.
 func childAttributes() *syscall.SysProcAttr { return nil }

@@ -11,27 +11,31 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+)
+
+const (
+	// startTimeout is how long an operator may take until it serves its probes, stopTimeout how long to stop.
+	startTimeout = 5 * time.Minute
+	stopTimeout  = time.Minute
 )
 
 // Operator is a process of the operator.
 type Operator struct {
+	*sandbox.Process
 	// LogPath is the file with what it logs.
 	LogPath string
 
-	cmd     *exec.Cmd
 	metrics string
-	probes  string
-	done    chan struct{}
 }
 
 // StartOperator runs another process of the operator, with further flags, and returns when it serves its probes.
@@ -41,29 +45,23 @@ func (r *Rig) StartOperator(ctx context.Context, flags ...string) (*Operator, er
 		return nil, err
 	}
 	o := &Operator{
-		LogPath: filepath.Join(r.Dir, fmt.Sprintf("operator-%d.log", len(r.operators)+1)),
-		metrics: "http://" + ports[0] + "/metrics", probes: "http://" + ports[1] + "/readyz", done: make(chan struct{}),
+		LogPath: filepath.Join(r.Dir, fmt.Sprintf("operator-%d.log", len(r.operators)+1)), metrics: "http://" + ports[0] + "/metrics",
 	}
-	log, err := os.Create(o.LogPath)
+	o.Process, err = sandbox.StartProcess(sandbox.Command{
+		Name: "the operator", Path: r.program, Log: o.LogPath, Env: []string{"KUBECONFIG=" + r.kubeconfig},
+		Args: append([]string{
+			"--operator-namespace=" + OperatorNamespace, "--metrics-secure=false",
+			"--metrics-bind-address=" + ports[0], "--health-probe-bind-address=" + ports[1],
+		}, flags...),
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	o.cmd = exec.Command(r.program, append([]string{ //nolint:noctx // it lives until it is stopped
-		"--operator-namespace=" + OperatorNamespace, "--metrics-secure=false",
-		"--metrics-bind-address=" + ports[0], "--health-probe-bind-address=" + ports[1],
-	}, flags...)...)
-	o.cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
-	o.cmd.Stdout, o.cmd.Stderr = log, log
-	if err := o.cmd.Start(); err != nil {
-		return nil, err
-	}
 	r.operators = append(r.operators, o)
-	go func() {
-		_ = o.cmd.Wait() // it is killed, or its log says why it ended
-		close(o.done)
-	}()
-	return o, o.awaitReady(ctx)
+	return o, o.WaitUntil(ctx, startTimeout, func(ctx context.Context) error {
+		_, err := get(ctx, "http://"+ports[1]+"/readyz")
+		return err
+	})
 }
 
 // freePorts returns addresses that nobody listens at.
@@ -78,22 +76,6 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 		addresses[i] = l.Addr().String()
 	}
 	return addresses, nil
-}
-
-func (o *Operator) awaitReady(ctx context.Context) error {
-	for {
-		if o.Ended() {
-			return fmt.Errorf("the operator ended: %s", o.cmd.ProcessState)
-		}
-		if _, err := get(ctx, o.probes); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
@@ -113,27 +95,8 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, err
 }
 
-// Ended tells whether the process has ended.
-func (o *Operator) Ended() bool {
-	select {
-	case <-o.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// Kill ends the process at once.
-func (o *Operator) Kill() {
-	_ = o.cmd.Process.Kill() // fails only if it has ended already
-	<-o.done
-}
-
 // Stop asks the process to end, and returns when it has.
-func (o *Operator) Stop() {
-	_ = o.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended already
-	<-o.done
-}
+func (o *Operator) Stop() { o.Process.Stop(stopTimeout) }
 
 // MetricsText is what the process says at /metrics.
 func (o *Operator) MetricsText(ctx context.Context) (string, error) {
@@ -176,7 +139,7 @@ func (o *Operator) Log() (string, error) {
 
 // CPU is the time that the process has used of all cores, as Linux counts it: in hundredths of a second.
 func (o *Operator) CPU() (time.Duration, error) {
-	return ProcessCPU(o.cmd.Process.Pid)
+	return ProcessCPU(o.PID())
 }
 
 // ProcessCPU is the time that a process has used of all cores.
@@ -203,7 +166,7 @@ func ProcessCPU(pid int) (time.Duration, error) {
 
 // Memory is the process's resident memory, now and at its peak, in bytes.
 func (o *Operator) Memory() (now, peak int64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.PID()))
 	if err != nil {
 		return 0, 0, err
 	}
