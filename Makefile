@@ -38,7 +38,7 @@ help: ## Display this help.
 
 .PHONY: demo
 demo: ## Watch a class go to breakout rooms and come back, on a local control plane and a simulated Vonage.
-	go run ./cmd/sandbox demo
+	go run ./test/demo
 
 .PHONY: sandbox
 sandbox: ## The same control plane, simulator and operator, to stay up and be used with kubectl.

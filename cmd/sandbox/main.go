@@ -5,10 +5,8 @@
 // the Vonage Video API, and the operator as a process of its own, with no more rights than its ServiceAccount has in a cluster.
 //
 //	sandbox up      stays up, to be used with kubectl, until it is interrupted
-//	sandbox demo    takes a class to breakout rooms and back, edits them meanwhile in every way, and fails if anybody was told anything
-//	                else or taken anywhere else
 //
-// Both leave nothing behind.
+// It leaves nothing behind.
 package main
 
 import (
@@ -23,13 +21,14 @@ import (
 
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 const usage = `Runs the operator on this machine, with a Kubernetes control plane and a simulated Vonage Video API.
 
 Usage:
-  sandbox up   [flags]    stay up, to be used with kubectl, until interrupted
-  sandbox demo [flags]    take a class to breakout rooms and back; exit status 0 only if all went right
+  sandbox up [flags]    stay up, to be used with kubectl, until interrupted
 
 Flags:
 `
@@ -51,30 +50,21 @@ func main() {
 // errUsage says that the command line was wrong, which has been printed.
 var errUsage = errors.New("wrong usage")
 
-// options are what the command line chooses.
-type options struct {
-	command          string
-	dir              string
-	simulatorAddress string
-	tokenSecrets     bool
-}
-
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+func parse(args []string, stderr io.Writer) (environment.Options, error) {
+	var o environment.Options
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.dir, "dir", "", "folder for logs and data, which is kept; a temporary one that is removed by default")
-	flags.StringVar(&o.simulatorAddress, "simulator-address", "", "address on which the simulated Vonage listens; a free port of 127.0.0.1 by default")
-	flags.BoolVar(&o.tokenSecrets, "token-secrets", false, "let the operator write tokens into Secrets of namespace default, as config/rbac-token-secrets does")
+	o.AddFlags(flags)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
+	command := ""
 	if len(args) > 0 {
-		o.command, args = args[0], args[1:]
+		command, args = args[0], args[1:]
 	}
-	switch o.command {
-	case "up", "demo":
+	switch command {
+	case "up":
 	case "-h", "-help", "--help", "help":
 		flags.Usage()
 		return o, flag.ErrHelp
@@ -95,16 +85,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	ctrllog.SetLogger(zap.New(zap.WriteTo(io.Discard))) // the libraries' logs; what goes wrong here comes back as an error
+	// What goes wrong in the libraries comes back as an error; nobody needs their logs.
+	ctrllog.SetLogger(zap.New(zap.WriteTo(io.Discard)))
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	if o.command == "demo" {
-		return demo(ctx, o, stdout)
 	}
 	return up(ctx, o, stdout)
 }

@@ -12,23 +12,27 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 func TestParse(t *testing.T) {
 	tests := map[string]struct {
 		args    []string
-		want    options
+		want    environment.Options
 		wantErr error
 	}{
-		"stays up":          {args: []string{"up"}, want: options{command: "up"}},
-		"plays":             {args: []string{"demo"}, want: options{command: "demo"}},
-		"with all flags":    {args: []string{"up", "--dir=d", "--simulator-address=127.0.0.1:1", "--token-secrets"}, want: options{"up", "d", "127.0.0.1:1", true}},
+		"stays up": {args: []string{"up"}},
+		"with all flags": {
+			args: []string{"up", "--dir=d", "--simulator-address=127.0.0.1:1", "--token-secrets"},
+			want: environment.Options{Dir: "d", SimulatorAddress: "127.0.0.1:1", TokenSecrets: true},
+		},
 		"no command":        {wantErr: errUsage},
-		"unknown command":   {args: []string{"down"}, want: options{command: "down"}, wantErr: errUsage},
-		"unknown flag":      {args: []string{"up", "--port=1"}, want: options{command: "up"}, wantErr: errUsage},
-		"too many words":    {args: []string{"up", "now"}, want: options{command: "up"}, wantErr: errUsage},
-		"asks for help":     {args: []string{"--help"}, want: options{command: "--help"}, wantErr: flag.ErrHelp},
-		"asks for the help": {args: []string{"up", "-h"}, want: options{command: "up"}, wantErr: flag.ErrHelp},
+		"unknown command":   {args: []string{"down"}, wantErr: errUsage},
+		"unknown flag":      {args: []string{"up", "--port=1"}, wantErr: errUsage},
+		"too many words":    {args: []string{"up", "now"}, wantErr: errUsage},
+		"asks for help":     {args: []string{"--help"}, wantErr: flag.ErrHelp},
+		"asks for the help": {args: []string{"up", "-h"}, wantErr: flag.ErrHelp},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +40,7 @@ func TestParse(t *testing.T) {
 			if !errors.Is(err, tt.wantErr) {
 				t.Errorf("error %v, want %v", err, tt.wantErr)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(options{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("options (-want +got):\n%s", diff)
 			}
 		})
@@ -48,7 +52,7 @@ func TestHelpNamesTheCommandsAndIsNoFailure(t *testing.T) {
 	if err := run(t.Context(), []string{"help"}, io.Discard, &stderr); err != nil {
 		t.Errorf("error %v", err)
 	}
-	for _, want := range []string{"sandbox up", "sandbox demo", "-token-secrets"} {
+	for _, want := range []string{"sandbox up", "-token-secrets"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &stderr)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 const (
@@ -23,18 +24,21 @@ const (
 )
 
 // up runs everything until ctx is done.
-func up(ctx context.Context, o options, out io.Writer) error {
-	e, err := start(ctx, o, out)
+func up(ctx context.Context, o environment.Options, out io.Writer) error {
+	e, err := environment.Start(ctx, o, out)
 	if err != nil {
 		return quietly(ctx, err)
 	}
 	fmt.Fprint(out, welcome(e, findKubectl(ctx, out)))
-	err = e.supervise(ctx, out, restartDelay)
+	err = supervise(ctx, out, e.Operator, restartDelay, func() (*sandbox.Process, error) {
+		err := e.RestartOperator()
+		return e.Operator, err
+	})
 	fmt.Fprintln(out, "\nStopping")
 	if err != nil {
-		return e.stopAfter(ctx, err)
+		return e.StopAfter(ctx, err)
 	}
-	return e.stop()
+	return e.Stop()
 }
 
 // quietly drops the error of somebody's interrupt.
@@ -59,7 +63,7 @@ func findKubectl(ctx context.Context, progress io.Writer) string {
 }
 
 // welcome says how to use the sandbox.
-func welcome(e *environment, kubectl string) string {
+func welcome(e *environment.Environment, kubectl string) string {
 	return fmt.Sprintf(`
 The sandbox is up. In another terminal, in this folder:
 
@@ -70,31 +74,33 @@ The sandbox is up. In another terminal, in this folder:
 Sessions, who is in them and what they are told, live:  %[3]s/
 Logs:                                                   %[4]s
 Ctrl-C stops and removes all of it.
-`, e.kubeconfig, kubectl, e.vonage.url, e.dir)
+`, e.Kubeconfig, kubectl, e.Vendor.URL, e.Dir)
 }
 
-// supervise starts the operator again whenever it ends, until ctx is done or it keeps ending.
-func (e *environment) supervise(ctx context.Context, out io.Writer, delay time.Duration) error {
+// supervise starts the operator again, after a delay, whenever it ends, until ctx is done or it keeps ending.
+func supervise(
+	ctx context.Context, out io.Writer, operator *sandbox.Process, delay time.Duration, restart func() (*sandbox.Process, error),
+) (err error) {
 	started := time.Now()
 	for crashes := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-e.operator.Done():
+		case <-operator.Done():
 		}
 		if crashes++; time.Since(started) > shortLife {
 			crashes = 1
 		}
 		if crashes == crashLimit {
-			return fmt.Errorf("%w\nit ended %d times in a row", e.operator.Failure(), crashes)
+			return fmt.Errorf("%w\nit ended %d times in a row", operator.Failure(), crashes)
 		}
-		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", time.Now().Format(time.TimeOnly), e.operator.Failure(), delay)
+		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", time.Now().Format(time.TimeOnly), operator.Failure(), delay)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(delay):
 		}
-		if err := e.restartOperator(); err != nil {
+		if operator, err = restart(); err != nil {
 			return err
 		}
 		started = time.Now()

@@ -48,7 +48,7 @@ type bench struct {
 
 func newBench(ctx context.Context, r *rig.Rig, o options) (*bench, error) {
 	b := &bench{Rig: r, options: o}
-	credentials, err := vonage.NewCredentials(vonage.Unified, r.ProjectID, rig.PEM(r.Key))
+	credentials, err := vonage.NewCredentials(vonage.Unified, r.ProjectID, r.PrivateKey)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
@@ -340,7 +341,7 @@ func busiestSecond(calls []simulator.Call) int {
 
 func (b *bench) limit(ctx context.Context, rate, burst int32) error {
 	va := &v1alpha1.VonageAccount{}
-	if err := b.Client.Get(ctx, client.ObjectKey{Name: rig.AccountName}, va); err != nil {
+	if err := b.Client.Get(ctx, client.ObjectKey{Name: environment.AccountName}, va); err != nil {
 		return err
 	}
 	va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: &rate, Burst: &burst}

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 const (
@@ -50,7 +51,7 @@ func (r *Rig) StartOperator(ctx context.Context, flags ...string) (*Operator, er
 	o.Process, err = sandbox.StartProcess(sandbox.Command{
 		Name: "the operator", Path: r.program, Log: o.LogPath, Env: []string{"KUBECONFIG=" + r.kubeconfig},
 		Args: append([]string{
-			"--operator-namespace=" + OperatorNamespace, "--metrics-secure=false",
+			"--operator-namespace=" + environment.OperatorNamespace, "--metrics-secure=false",
 			"--metrics-bind-address=" + ports[0], "--health-probe-bind-address=" + ports[1],
 		}, flags...),
 	})

@@ -5,8 +5,6 @@ package secrecy
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -29,7 +27,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
 
@@ -102,11 +102,11 @@ type story struct {
 func TestNothingSecretIsSaid(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
 	s := &story{t: t, secrets: &secrets{all: map[string]string{}}, said: said{}}
-	r, err := rig.New(t.Context(), rig.Options{Progress: os.Stderr, Handler: s.overhear})
+	r, err := rig.New(t.Context(), rig.Options{Progress: os.Stderr, Wrap: s.overhear})
 	s.must(err)
 	s.Rig = r
 	t.Cleanup(func() { s.must(r.Close()) })
-	s.secrets.addKey("the private key", rig.PEM(r.Key))
+	s.secrets.addKey("the private key", r.PrivateKey)
 	s.operator, err = r.StartOperator(t.Context(), "--zap-log-level=debug")
 	s.must(err)
 
@@ -141,7 +141,7 @@ func (s *story) must(err error) {
 func (s *story) tell() {
 	s.openTokAccount()
 	s.await("the account", func() error {
-		return s.has(&v1alpha1.VonageAccount{}, rig.AccountName, v1alpha1.ReadyCondition, true, "")
+		return s.has(&v1alpha1.VonageAccount{}, environment.AccountName, v1alpha1.ReadyCondition, true, "")
 	})
 
 	// Rooms with tokens in status and in Secrets, of both environments.
@@ -199,8 +199,8 @@ func (s *story) tell() {
 	// Keys that are malformed, refused, and good again; what is in the way of tokens is said meanwhile.
 	s.setKey("a malformed key", []byte("-----BEGIN PRIVATE KEY-----\nTUlJRXZBSUJBREFOQmdrcWhraUc5dzBCQVFFRkFBU0NCS1l3\n-----END PRIVATE KEY-----\n"))
 	s.awaitAccount(false, v1alpha1.SecretInvalidReason)
-	wrong := s.newKey()
-	s.setKey("a key that is refused", rig.PEM(wrong))
+	wrong := fixture.NewKey()
+	s.setKey("a key that is refused", fixture.PEM(wrong))
 	s.awaitAccount(false, v1alpha1.CredentialsRejectedReason)
 	room := &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "class"}}
 	s.edit(room, func() { room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: "Cleo"}) })
@@ -208,9 +208,9 @@ func (s *story) tell() {
 		return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, false, v1alpha1.CredentialsRejectedReason)
 	})
 	s.must(s.Simulator.RotateKey(s.ProjectID, &wrong.PublicKey)) // and so it is the new one
-	good := s.newKey()
+	good := fixture.NewKey()
 	s.must(s.Simulator.RotateKey(s.ProjectID, &good.PublicKey))
-	s.setKey("the next private key", rig.PEM(good))
+	s.setKey("the next private key", fixture.PEM(good))
 	s.awaitAccount(true, "")
 	s.await("the room", func() error { return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, true, "") })
 	s.noteTokens()
@@ -240,7 +240,7 @@ func (s *story) openTokAccount() {
 	s.must(s.Simulator.AddProject(simulator.Project{Environment: simulator.OpenTok, ID: apiKey, Secret: apiSecret}))
 	for _, object := range []client.Object{
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: rig.OperatorNamespace, Name: "opentok"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: environment.OperatorNamespace, Name: "opentok"},
 			Data:       map[string][]byte{v1alpha1.APISecretSecretKey: []byte(apiSecret)},
 		},
 		&v1alpha1.VonageAccount{
@@ -255,23 +255,17 @@ func (s *story) openTokAccount() {
 	}
 }
 
-func (s *story) newKey() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	s.must(err)
-	return key
-}
-
 // setKey puts a key into the account's Secret.
 func (s *story) setKey(what string, pem []byte) {
 	s.secrets.addKey(what, pem)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: rig.OperatorNamespace, Name: rig.AccountName}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: environment.OperatorNamespace, Name: environment.CredentialsName}}
 	s.edit(secret, func() { secret.Data = map[string][]byte{v1alpha1.PrivateKeySecretKey: pem} })
 }
 
 func (s *story) awaitAccount(ready bool, reason string) {
 	s.t.Helper()
 	s.await("the account", func() error {
-		return s.has(&v1alpha1.VonageAccount{}, rig.AccountName, v1alpha1.ReadyCondition, ready, reason)
+		return s.has(&v1alpha1.VonageAccount{}, environment.AccountName, v1alpha1.ReadyCondition, ready, reason)
 	})
 }
 
@@ -412,7 +406,7 @@ func (s *story) checkTheSearch() {
 			s.t.Errorf("no secret is known of kind: %s", what)
 		}
 	}
-	for _, where := range []string{"log", "metrics", "events", "signals", "conditions of class", "conditions of " + rig.AccountName, "MeetingRoom class", "BreakoutSet groups"} {
+	for _, where := range []string{"log", "metrics", "events", "signals", "conditions of class", "conditions of " + environment.AccountName, "MeetingRoom class", "BreakoutSet groups"} {
 		text := s.said[where]
 		if text == "" {
 			s.t.Errorf("nothing was said in: %s", where)

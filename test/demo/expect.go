@@ -52,7 +52,7 @@ func (s *stage) expectHeard(c *checks, what string, want telling) {
 // expectWrites expects each of the meeting's rooms that is new in this scene to have cost the operator exactly these writes, apart from those
 // that are about breakout rooms as a whole: a main room's lock.
 func (s *stage) expectWrites(c *checks, what string, want ...string) {
-	sum, err := readAudit(s.dir)
+	sum, err := readAudit(s.AuditLog())
 	if err != nil {
 		c.none(what, []string{err.Error()})
 		return
@@ -276,7 +276,7 @@ func (s *stage) expectNobodyDisconnected(c *checks) {
 	}
 	var left []string
 	for session, at := range s.sessions {
-		if n := len(s.vonage.Connections(session)); at.meeting == s.meeting && !exist[session] && n > 0 {
+		if n := len(s.Vendor.Connections(session)); at.meeting == s.meeting && !exist[session] && n > 0 {
 			left = append(left, fmt.Sprintf("%d in %s", n, at.room))
 		}
 	}

@@ -63,7 +63,7 @@ func applySamples(kind string) edit {
 		for _, o := range objects {
 			s.kubectl("apply %s %s of %s", kind, o.GetName(), samplesDir)
 		}
-		return sandbox.ApplyObjects(ctx, s.controlPlane.Config(), objects)
+		return sandbox.ApplyObjects(ctx, s.ControlPlane.Config(), objects)
 	}
 }
 
@@ -77,7 +77,7 @@ func createSample(file string) edit {
 		s.kubectl("create -f %s/%s", samplesDir, file)
 		for _, o := range objects {
 			o.SetNamespace(roomsNamespace)
-			if err := s.client.Create(ctx, o); err != nil {
+			if err := s.Client.Create(ctx, o); err != nil {
 				return fmt.Errorf("create %s of %s: %w", o.GetKind(), file, err)
 			}
 		}
@@ -94,7 +94,7 @@ func create(text string) edit {
 		}
 		s.kubectl("create -f -")
 		s.timeline.quote(text)
-		if err := s.client.Create(ctx, o); err != nil {
+		if err := s.Client.Create(ctx, o); err != nil {
 			return fmt.Errorf("create %s: %w", o.GetKind(), err)
 		}
 		return nil
@@ -114,7 +114,7 @@ func apply(text, summary string) edit {
 			s.kubectl("apply -f -")
 			s.timeline.quote(text)
 		}
-		return sandbox.ApplyObjects(ctx, s.controlPlane.Config(), []*unstructured.Unstructured{o})
+		return sandbox.ApplyObjects(ctx, s.ControlPlane.Config(), []*unstructured.Unstructured{o})
 	}
 }
 
@@ -154,7 +154,7 @@ func (s *stage) patch(ctx context.Context, object client.Object, kind, name, pat
 	if patchType == "json" {
 		as = types.JSONPatchType
 	}
-	if err := s.client.Patch(ctx, object, client.RawPatch(as, body)); err != nil {
+	if err := s.Client.Patch(ctx, object, client.RawPatch(as, body)); err != nil {
 		return fmt.Errorf("patch %s %s: %w", kind, name, err)
 	}
 	return nil
@@ -166,7 +166,7 @@ func annotateSet(key, value string) edit {
 		s.kubectl("annotate breakoutset %s --overwrite %s=%s", s.set, key, value)
 		body := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, value)
 		set := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}}
-		if err := s.client.Patch(ctx, set, client.RawPatch(types.MergePatchType, body)); err != nil {
+		if err := s.Client.Patch(ctx, set, client.RawPatch(types.MergePatchType, body)); err != nil {
 			return fmt.Errorf("annotate breakoutset %s: %w", s.set, err)
 		}
 		return nil
@@ -179,7 +179,7 @@ func scaleSet(replicas int32) edit {
 		s.kubectl("scale breakoutset %s --replicas=%d", s.set, replicas)
 		meta := metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}
 		scale := &autoscalingv1.Scale{ObjectMeta: meta, Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
-		if err := s.client.SubResource("scale").Update(ctx, &v1alpha1.BreakoutSet{ObjectMeta: meta}, client.WithSubResourceBody(scale)); err != nil {
+		if err := s.Client.SubResource("scale").Update(ctx, &v1alpha1.BreakoutSet{ObjectMeta: meta}, client.WithSubResourceBody(scale)); err != nil {
 			return fmt.Errorf("scale breakoutset %s: %w", s.set, err)
 		}
 		return nil
@@ -194,7 +194,7 @@ func deleteMeeting() edit {
 			&v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}},
 			&v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.meeting}},
 		} {
-			if err := s.client.Delete(ctx, o); err != nil {
+			if err := s.Client.Delete(ctx, o); err != nil {
 				return fmt.Errorf("delete %s: %w", o.GetName(), err)
 			}
 		}

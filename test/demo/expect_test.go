@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 // newTestStage is a stage on which Ada and Bo are in a meeting with breakout room red, to which Ada belongs.
 func newTestStage(t *testing.T) (*stage, *school) {
 	school := newSchool(t)
 	s := &stage{
-		environment: &environment{vonage: &vendor{Simulator: school.vendor}}, class: school.classroom, meeting: "main", set: "groups",
+		Environment: &environment.Environment{Vendor: &environment.Vendor{Simulator: school.vendor}}, class: school.classroom, meeting: "main", set: "groups",
 		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{}, sessions: map[string]place{},
 		history: newHistory(), marks: map[string]*mark{}, lastNews: map[string]time.Time{},
 	}

@@ -22,9 +22,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
+
+// roomsNamespace is where people's rooms are made if they say nothing else.
+const roomsNamespace = "default"
+
+// pollPeriod is how often something is looked at that cannot be watched.
+const pollPeriod = 100 * time.Millisecond
 
 // mainRoom is what people call the class's meeting room itself.
 const mainRoom = "main"
@@ -32,7 +39,7 @@ const mainRoom = "main"
 // stage is where the demo plays: it sees what happens at the API server and at the vendor, lets the browsers react, and prints it. One
 // goroutine uses it; nothing happens but within until.
 type stage struct {
-	*environment
+	*environment.Environment
 	timeline *timeline
 	bulletin *bulletin
 	class    *classroom
@@ -75,14 +82,14 @@ type mark struct {
 }
 
 // newStage begins to watch. The result ends it.
-func newStage(ctx context.Context, e *environment, root string, t *timeline) (_ *stage, end func(), err error) {
+func newStage(ctx context.Context, e *environment.Environment, root string, t *timeline) (_ *stage, end func(), err error) {
 	s := &stage{
-		environment: e, timeline: t, bulletin: &bulletin{timeline: t}, root: root,
+		Environment: e, timeline: t, bulletin: &bulletin{timeline: t}, root: root,
 		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{}, roomSignals: map[string]*v1alpha1.RoomSignal{},
 		shown: map[string]string{}, sessions: map[string]place{}, history: newHistory(), marks: map[string]*mark{}, lastNews: map[string]time.Time{},
 	}
 	s.class = &classroom{
-		vendor: e.vonage.Simulator,
+		vendor: e.Vendor.Simulator,
 		token:  func(room, participant string) (string, string, error) { return s.token(ctx, room, participant) },
 		roomOf: s.roomOf,
 		moved: func(p *person, from, to []string) {
@@ -90,7 +97,7 @@ func newStage(ctx context.Context, e *environment, root string, t *timeline) (_ 
 			s.bulletin.moved(time.Now(), p.name, list(from), list(to))
 		},
 	}
-	events, cancel := e.vonage.Subscribe()
+	events, cancel := e.Vendor.Subscribe()
 	s.vendorEvents = events
 	end = func() {
 		cancel()
@@ -99,7 +106,7 @@ func newStage(ctx context.Context, e *environment, root string, t *timeline) (_ 
 		}
 	}
 	for _, kind := range []client.ObjectList{&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}, &v1alpha1.RoomSignalList{}} {
-		w, err := watchFromNow(ctx, e.client, kind)
+		w, err := watchFromNow(ctx, e.Client, kind)
 		if err != nil {
 			end()
 			return nil, nil, fmt.Errorf("watch rooms, sets and signals: %w", err)
@@ -121,7 +128,7 @@ func (s *stage) enter(meeting, set string) {
 // remember begins to count anew for the meeting of the scene.
 func (s *stage) remember() {
 	m := &mark{
-		calls: s.vonage.LastSeq(), heard: map[string]int{}, changes: map[string]int{}, places: map[string][]string{},
+		calls: s.Vendor.LastSeq(), heard: map[string]int{}, changes: map[string]int{}, places: map[string][]string{},
 		rooms: map[string]bool{}, signals: map[string]bool{},
 	}
 	for name := range s.rooms {
@@ -170,7 +177,7 @@ func (s *stage) token(ctx context.Context, room, participant string) (session, t
 		}
 	}
 	r := &v1alpha1.MeetingRoom{}
-	if err := s.client.Get(ctx, client.ObjectKey{Namespace: roomsNamespace, Name: room}, r); err != nil {
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: roomsNamespace, Name: room}, r); err != nil {
 		return "", "", fmt.Errorf("get a token: %w", err)
 	}
 	s.learn(r)
@@ -259,8 +266,8 @@ func (s *stage) step(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-s.operator.Done():
-		return fmt.Errorf("the operator ended (%s)", s.operator.State())
+	case <-s.Operator.Done():
+		return fmt.Errorf("the operator ended (%s)", s.Operator.State())
 	case <-timer.C:
 		s.class.advance(time.Now())
 		return nil
@@ -434,7 +441,7 @@ func (s *stage) calls(op simulator.Op) []simulator.Call {
 
 // allCalls are the calls in this scene, for sessions of its meeting or unknown ones; not those that check the account.
 func (s *stage) allCalls() []simulator.Call {
-	return slices.DeleteFunc(s.vonage.CallsSince(s.mark().calls), func(c simulator.Call) bool {
+	return slices.DeleteFunc(s.Vendor.CallsSince(s.mark().calls), func(c simulator.Call) bool {
 		at, known := s.sessions[cmp.Or(c.SessionID, c.CreatedSessionID)]
 		return c.Op == simulator.OpListArchives || (known && at.meeting != s.meeting)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // school is a classroom at a simulated vendor with rooms main and red, on a clock that the test moves.
@@ -32,13 +33,20 @@ func (s *school) person(name string) *person {
 }
 
 func newSchool(t *testing.T) *school {
-	v, creds := testVonage(t)
+	sim := simulator.New(simulator.Options{Projects: []simulator.Project{
+		{Environment: simulator.Unified, ID: fixture.ProjectID, PublicKey: &fixture.Key().PublicKey},
+	}})
+	t.Cleanup(sim.Close)
+	creds, err := vonage.NewCredentials(vonage.Unified, fixture.ProjectID, fixture.PEM(fixture.Key()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &school{now: time.Unix(1795370440, 0), sessions: map[string]string{}, noToken: map[string]bool{}}
 	for _, room := range []string{"main", "red"} {
-		s.sessions[room] = v.NewSessionID(v.projectID, false)
+		s.sessions[room] = sim.NewSessionID(fixture.ProjectID, false)
 	}
 	s.classroom = &classroom{
-		vendor: v.Simulator,
+		vendor: sim,
 		token: func(room, participant string) (string, string, error) {
 			if s.noToken[room] {
 				return "", "", fmt.Errorf("room %s has no tokens", room)

@@ -10,37 +10,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
-
-// The API server writes down what the operator asks of it, without contents: that shows whether its roles suffice, whatever its own log says.
-const auditPolicy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived, ResponseStarted]
-rules:
-- level: Metadata
-  users: ["system:serviceaccount:` + operatorNamespace + ":" + operatorServiceAccount + `"]
-- level: None
-`
-
-// auditLogName is the log's file in the sandbox's folder.
-const auditLogName = "audit.log"
-
-// auditArgs writes the policy into dir and returns the API server's flags for it.
-func auditArgs(dir string) ([]string, error) {
-	policy := filepath.Join(dir, "audit-policy.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-		return nil, fmt.Errorf("write the audit policy: %w", err)
-	}
-	return []string{
-		"--audit-policy-file=" + policy,
-		"--audit-log-path=" + filepath.Join(dir, auditLogName),
-		"--audit-log-maxsize=100",
-		"--audit-log-maxbackup=1",
-	}, nil
-}
 
 // auditSummary is what the operator asked of the API server.
 type auditSummary struct {
@@ -97,9 +69,9 @@ func (e auditEvent) what() string {
 	return e.Verb + " " + resource
 }
 
-// readAudit sums up the audit log in dir.
-func readAudit(dir string) (auditSummary, error) {
-	text, err := os.ReadFile(filepath.Join(dir, auditLogName))
+// readAudit sums up an audit log of what the operator asked for.
+func readAudit(path string) (auditSummary, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return auditSummary{}, fmt.Errorf("read the API server's audit log: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 )
 
 const (
@@ -51,20 +52,20 @@ type act struct {
 }
 
 // demo plays all scenes and fails with the first that does not go as expected.
-func demo(ctx context.Context, o options, out io.Writer) (err error) {
+func demo(ctx context.Context, o environment.Options, out io.Writer) (err error) {
 	t := &timeline{out: out, start: time.Now()}
-	e, err := start(ctx, o, out)
+	e, err := environment.Start(ctx, o, out)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = e.stopAfter(ctx, err)
+			err = e.StopAfter(ctx, err)
 		} else {
-			err = e.stop()
+			err = e.Stop()
 		}
 	}()
-	fmt.Fprintf(out, "Ready after %.1f s; Vonage is simulated at %s/\n", time.Since(t.start).Seconds(), e.vonage.url)
+	fmt.Fprintf(out, "Ready after %.1f s; Vonage is simulated at %s/\n", time.Since(t.start).Seconds(), e.Vendor.URL)
 
 	root, err := sandbox.ModuleRoot()
 	if err != nil {
@@ -75,7 +76,7 @@ func demo(ctx context.Context, o options, out io.Writer) (err error) {
 }
 
 // playAll plays all scenes, one after the other.
-func playAll(ctx context.Context, e *environment, root string, t *timeline) error {
+func playAll(ctx context.Context, e *environment.Environment, root string, t *timeline) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo took longer than %s", demoTimeout))
 	defer cancel()
 	s, end, err := newStage(ctx, e, root, t)
@@ -154,13 +155,13 @@ func (s *stage) expectNoProblems(c *checks) {
 			problems = append(problems, p.name+": "+problem)
 		}
 	}
-	for _, call := range s.vonage.CallsSince(s.mark().calls) {
+	for _, call := range s.Vendor.CallsSince(s.mark().calls) {
 		if call.Status >= http.StatusBadRequest && call.Status != http.StatusNotFound {
 			problems = append(problems, fmt.Sprintf("Vonage refused %s: %d %s", call.Op, call.Status, call.Reason))
 		}
 	}
 	c.none("no browser and no call of the Vonage API had an error", problems)
-	sum, err := readAudit(s.dir)
+	sum, err := readAudit(s.AuditLog())
 	if err != nil {
 		problems = []string{err.Error()}
 	} else {
@@ -184,6 +185,6 @@ func (s *stage) hints() string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "\nThe end of the operator's log:\n%s", s.operator.LogTail())
+	fmt.Fprintf(&b, "\nThe end of the operator's log:\n%s", s.Operator.LogTail())
 	return b.String()
 }
