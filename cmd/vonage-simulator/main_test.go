@@ -6,8 +6,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -16,23 +14,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
-
-const appID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-
-var newKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
 
 func write(t *testing.T, dir, name string, text []byte) string {
 	t.Helper()
@@ -51,13 +39,12 @@ func pemOf(kind string, der []byte, err error) []byte {
 }
 
 func TestReadPublicKey(t *testing.T) {
-	key := newKey()
-	pkix, err1 := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	pkcs8, err2 := x509.MarshalPKCS8PrivateKey(key)
+	key := fixture.Key()
+	pkix, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	for name, text := range map[string][]byte{
-		"PKIX":          pemOf("PUBLIC KEY", pkix, err1),
+		"PKIX":          pemOf("PUBLIC KEY", pkix, err),
 		"PKCS1":         pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&key.PublicKey), nil),
-		"PKCS8 private": pemOf("PRIVATE KEY", pkcs8, err2),
+		"PKCS8 private": fixture.PEM(key),
 		"PKCS1 private": pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), nil),
 	} {
 		got, err := readPublicKey(write(t, t.TempDir(), "key", text))
@@ -103,10 +90,9 @@ func TestFlagErrors(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(newKey())
-	write(t, dir, "key.pem", pemOf("PRIVATE KEY", der, err))
+	write(t, dir, "key.pem", fixture.PEM(fixture.Key()))
 	secret := write(t, dir, "secret", []byte("0123456789\n"))
-	file := write(t, dir, "projects.yaml", []byte("projects:\n- {environment: Unified, id: "+appID+", publicKeyFile: key.pem}\n"))
+	file := write(t, dir, "projects.yaml", []byte("projects:\n- {environment: Unified, id: "+fixture.ProjectID+", publicKeyFile: key.pem}\n"))
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -132,7 +118,7 @@ func TestRun(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	want := []simulator.ProjectInfo{{Environment: simulator.Unified, ID: appID}, {Environment: simulator.OpenTok, ID: "45828062"}}
+	want := []simulator.ProjectInfo{{Environment: simulator.Unified, ID: fixture.ProjectID}, {Environment: simulator.OpenTok, ID: "45828062"}}
 	if diff := cmp.Diff(want, got.Projects); diff != "" || got.EmptySession.Mode != simulator.EmptySessionNoContent || got.Latency.Default.String() != "1ms" {
 		t.Errorf("state %+v %s", got, diff)
 	}

@@ -5,7 +5,6 @@ package simulator
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -21,10 +20,12 @@ import (
 	"time"
 
 	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 const (
-	appID         = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+	appID         = fixture.ProjectID
 	key           = "45828062"
 	secret        = "0123456789abcdef0123456789abcdef01234567"
 	vectorTime    = 1767225600 // the "now" of the vectors
@@ -33,17 +34,9 @@ const (
 )
 
 var (
-	rsaKey   = sync.OnceValue(newRSAKey)
-	otherKey = sync.OnceValue(newRSAKey)
+	rsaKey   = fixture.Key
+	otherKey = sync.OnceValue(fixture.NewKey)
 )
-
-func newRSAKey() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
 
 // newSimulator has one project of each environment and stands at the time of the vectors, plus a minute.
 func newSimulator(t testing.TB, o Options) *Simulator {

@@ -15,18 +15,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
+
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 const (
 	testAPIKey = "45828062"
 	testSecret = "0123456789abcdef0123456789abcdef01234567"
-	testAppID  = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+	testAppID  = fixture.ProjectID
 
 	// Both are of 2026-01-01T00:00:00Z.
 	openTokSession = "1_MX40NTgyODA2Mn5-MTc2NzIyNTYwMDAwMH5BYkNkRWZHaElqS2xNbk9wUXJTdFV2V3h-fn4"
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 
 // testKey is made anew in each run: a private key in the repository would set
 // off everybody's secret scanners.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
+var testKey = fixture.Key
 
 func newKey(bits int) *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, bits)

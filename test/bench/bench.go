@@ -18,17 +18,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
 
 const (
-	namespace = metav1.NamespaceDefault
-
 	// concurrency is how much the bare client does at once: more made it no faster, see docs/performance.md.
 	concurrency = 64
 
@@ -73,10 +71,7 @@ func (b *bench) name(prefix string) string {
 
 // newRoom is a room with two participants, not created yet.
 func (b *bench) newRoom(name string) *v1alpha1.MeetingRoom {
-	return &v1alpha1.MeetingRoom{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha1.MeetingRoomSpec{Participants: []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"}}},
-	}
+	return fixture.MeetingRoom(name, fixture.Participants("Host=Host", "Ada"))
 }
 
 // each does something for n things, several at once.
@@ -101,7 +96,7 @@ func (b *bench) makeRooms(ctx context.Context, n int) ([]string, error) {
 // removeAll removes all rooms and sets, with an operator or without one.
 func (b *bench) removeAll(ctx context.Context) error {
 	for _, list := range []client.ObjectList{&v1alpha1.BreakoutSetList{}, &v1alpha1.MeetingRoomList{}} {
-		if err := b.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := b.Client.List(ctx, list, client.InNamespace(fixture.Namespace)); err != nil {
 			return err
 		}
 		objects, err := meta.ExtractList(list)
@@ -166,10 +161,7 @@ func track(ctx context.Context, c client.WithWatch) (*tracker, error) {
 	t.forget()
 	ctx, t.stop = context.WithCancel(ctx)
 	for _, list := range []client.ObjectList{&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}} {
-		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
-			return nil, err
-		}
-		opened, err := toolswatch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), watched{c, list})
+		opened, err := fixture.Watch(ctx, c, list)
 		if err != nil {
 			return nil, err
 		}
@@ -182,24 +174,9 @@ func track(ctx context.Context, c client.WithWatch) (*tracker, error) {
 	return t, nil
 }
 
-type watched struct {
-	client client.WithWatch
-	list   client.ObjectList
-}
-
-// WatchWithContext opens a watch.
-func (w watched) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	return w.client.Watch(ctx, w.list, client.InNamespace(namespace), &client.ListOptions{Raw: &o})
-}
-
-type conditioned interface {
-	client.Object
-	GetConditions() []metav1.Condition
-}
-
 func (t *tracker) see(e watch.Event) {
 	now := time.Now()
-	obj, ok := e.Object.(conditioned)
+	obj, ok := e.Object.(fixture.Conditioned)
 	if !ok || e.Type == watch.Deleted {
 		return
 	}
@@ -209,8 +186,7 @@ func (t *tracker) see(e watch.Event) {
 	if t.touched[key].IsZero() && e.Type == watch.Modified {
 		t.touched[key] = now
 	}
-	c := meta.FindStatusCondition(obj.GetConditions(), v1alpha1.ReadyCondition)
-	if c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == obj.GetGeneration() && t.ready[key].IsZero() {
+	if t.ready[key].IsZero() && fixture.IsReady(obj) == nil {
 		t.ready[key] = now
 		close(t.changed)
 		t.changed = make(chan struct{})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // The bare client does what an operator has to do, and nothing else: it watches nothing, compares nothing, and would do everything again after
@@ -139,12 +140,9 @@ func (b *bench) floorOfSet(ctx context.Context, main *v1alpha1.MeetingRoom, room
 
 // newSet is a set of so many rooms, not created yet.
 func (b *bench) newSet(main string, rooms int) *v1alpha1.BreakoutSet {
-	set := &v1alpha1.BreakoutSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: b.name("set")},
-		Spec:       v1alpha1.BreakoutSetSpec{MeetingRoomRef: v1alpha1.LocalObjectReference{Name: main}},
+	names := make([]string, rooms)
+	for i := range names {
+		names[i] = fmt.Sprintf("r%d", i+1)
 	}
-	for i := range rooms {
-		set.Spec.Rooms = append(set.Spec.Rooms, v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(fmt.Sprintf("r%d", i+1))})
-	}
-	return set
+	return fixture.BreakoutSet(b.name("set"), main, fixture.Rooms(names...))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
 
@@ -114,7 +115,7 @@ func (b *bench) breakout(ctx context.Context, rooms, people int, target string) 
 		if err := b.removeAll(ctx); err != nil {
 			return err
 		}
-		main := b.roster(b.newRoom(b.name("class")), people)
+		main := b.newClass(people)
 		if err := b.Client.Create(ctx, main); err != nil {
 			return err
 		}
@@ -134,18 +135,14 @@ func (b *bench) breakout(ctx context.Context, rooms, people int, target string) 
 	return []*result{res}, err
 }
 
-// roster gives a room so many people, one host among them.
-func (b *bench) roster(room *v1alpha1.MeetingRoom, people int) *v1alpha1.MeetingRoom {
-	room.Spec.Participants = []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}}
-	for i := 1; i < people; i++ {
-		room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(fmt.Sprintf("Student %d", i))})
-	}
-	return room
+// newClass is a room of so many people, one host among them, not created yet.
+func (b *bench) newClass(people int) *v1alpha1.MeetingRoom {
+	return fixture.MeetingRoom(b.name("class"), fixture.Participants("Host=Host"), fixture.Students(people-1))
 }
 
 // mainRoom makes a room that is Ready, and has a browser in it.
 func (b *bench) mainRoom(ctx context.Context, people int) (*v1alpha1.MeetingRoom, error) {
-	room := b.roster(b.newRoom(b.name("class")), people)
+	room := b.newClass(people)
 	if err := b.Client.Create(ctx, room); err != nil {
 		return nil, err
 	}
@@ -302,7 +299,7 @@ func (b *bench) outage(ctx context.Context) ([]*result, error) {
 			}
 			res.Values = append(res.Values, last.Sub(back).Seconds())
 			var events eventsv1.EventList
-			if err := b.Client.List(ctx, &events, client.InNamespace(namespace)); err != nil {
+			if err := b.Client.List(ctx, &events, client.InNamespace(fixture.Namespace)); err != nil {
 				return err
 			}
 			of := 0
@@ -464,17 +461,18 @@ func (b *bench) restart(ctx context.Context, n int, quiet, memory *result) error
 // awaitReconciles waits until every room was looked at and nothing waits to be.
 func (b *bench) awaitReconciles(ctx context.Context, o *rig.Operator, n int) error {
 	rooms := map[string]string{"controller": "meetingroom"}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	return fixture.Await(ctx, patience, func(ctx context.Context) error {
 		families, err := o.Metrics(ctx)
 		if err != nil {
 			return err
 		}
 		done := rig.Sum(families["controller_runtime_reconcile_total"], rooms)
-		if done >= float64(n) && rig.Sum(families["workqueue_depth"], nil) == 0 && rig.Sum(families["controller_runtime_active_workers"], nil) == 0 {
-			return nil
+		busy := rig.Sum(families["workqueue_depth"], nil) + rig.Sum(families["controller_runtime_active_workers"], nil)
+		if done < float64(n) || busy > 0 {
+			return fmt.Errorf("not all of %d rooms were looked at", n)
 		}
-	}
-	return fmt.Errorf("not all of %d rooms were looked at", n)
+		return nil
+	})
 }
 
 // restartMeanwhile measures rooms that are made one after the other from when a process starts: the first waits until its caches are filled, the

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 const (
@@ -95,9 +96,9 @@ func maximumRoom(participants int, char string, data bool, delivery v1alpha1.Tok
 		Conditions:         maximumConditions(),
 		ObservedGeneration: 1,
 		AccountName:        room.Spec.AccountRef.Name,
-		ProjectID:          "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+		ProjectID:          fixture.ProjectID,
 		SessionID:          sessionID(0),
-		ActiveBreakoutSet:  &v1alpha1.ActiveBreakoutSet{Name: strings.Repeat("b", 63), UID: "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
+		ActiveBreakoutSet:  &v1alpha1.ActiveBreakoutSet{Name: strings.Repeat("b", 63), UID: fixture.ProjectID},
 	}
 	token := func(i int, role v1alpha1.ParticipantRole) v1alpha1.TokenStatus {
 		status := v1alpha1.TokenStatus{Role: role, IssuedAt: moment, ExpiresAt: moment, InputsHash: strings.Repeat("h", 32)}
@@ -218,10 +219,10 @@ func maximumAccount() *v1alpha1.VonageAccount {
 	return &v1alpha1.VonageAccount{
 		Spec: v1alpha1.VonageAccountSpec{
 			Environment:          v1alpha1.EnvironmentUnified,
-			ProjectID:            "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+			ProjectID:            fixture.ProjectID,
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: strings.Repeat("s", 253)},
 			Endpoint:             "https://simulator.example/" + strings.Repeat("p", 512-26),
-			RateLimit:            &v1alpha1.RateLimit{RequestsPerSecond: ptr.To[int32](10000), Burst: ptr.To[int32](20000)},
+			RateLimit:            fixture.NoRateLimit(),
 			AllowedNamespaces:    &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: selector},
 			Adoption:             v1alpha1.AdoptionAllowed,
 		},

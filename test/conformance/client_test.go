@@ -13,14 +13,15 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // TestOurClient runs the operator's own client through what the SDKs went through.
 func TestOurClient(t *testing.T) {
-	f := newFixture(t)
-	for _, project := range []string{appID, apiKey} {
+	f := newVendor(t)
+	for _, project := range []string{fixture.ProjectID, apiKey} {
 		t.Run(project, func(t *testing.T) {
-			s := sdk{fixture: f, t: t, project: project}
+			s := sdk{vendor: f, t: t, project: project}
 			creds := s.credentials()
 			c, err := vonage.NewClient(creds, vonage.WithEndpoint(f.url))
 			s.must(err)

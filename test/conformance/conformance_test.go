@@ -5,10 +5,6 @@ package conformance
 
 import (
 	"cmp"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"net/http/httptest"
 	"net/url"
@@ -19,33 +15,29 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 const (
-	appID     = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 	apiKey    = "45828062"
 	apiSecret = "0123456789abcdef0123456789abcdef01234567"
 )
 
 type object = map[string]any
 
-// fixture is a simulator with one project of each environment, and the SDKs.
-type fixture struct {
+// vendor is a simulator with one project of each environment, and the SDKs.
+type vendor struct {
 	sim        *simulator.Simulator
 	url        string
 	node       *node
 	privateKey string // PEM
 }
 
-func newFixture(t *testing.T) *fixture {
+func newVendor(t *testing.T) *vendor {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fixture{privateKey: privatePEM(t, key)}
+	f := &vendor{privateKey: string(fixture.PEM(fixture.Key()))}
 	f.sim = simulator.New(simulator.Options{Projects: []simulator.Project{
-		{Environment: simulator.Unified, ID: appID, PublicKey: &key.PublicKey},
+		{Environment: simulator.Unified, ID: fixture.ProjectID, PublicKey: &fixture.Key().PublicKey},
 		{Environment: simulator.OpenTok, ID: apiKey, Secret: apiSecret},
 	}})
 	srv := httptest.NewServer(f.sim)
@@ -55,19 +47,10 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-func privatePEM(t *testing.T, key *rsa.PrivateKey) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
 // sdk is one of the vendor's SDKs with a project. The methods hide that the two name things differently; what they send
 // is the SDKs' own.
 type sdk struct {
-	*fixture
+	*vendor
 	t       *testing.T
 	name    string // of the client in Node
 	vonage  bool   // @vonage/server-sdk, else opentok
@@ -75,21 +58,21 @@ type sdk struct {
 }
 
 // connectAs makes a client of an SDK with a credential.
-func (f *fixture) connectAs(t *testing.T, name, kind, project, credential string) sdk {
+func (f *vendor) connectAs(t *testing.T, name, kind, project, credential string) sdk {
 	t.Helper()
 	if err := f.node.do(request{Client: name, New: kind, Args: []any{project, credential, f.url}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	return sdk{fixture: f, t: t, name: name, vonage: kind == "vonage", project: project}
+	return sdk{vendor: f, t: t, name: name, vonage: kind == "vonage", project: project}
 }
 
 // sdks are the three ways to call: the OpenTok SDK in its own environment and, as it also can, in the unified one, and
 // the Vonage SDK.
-func (f *fixture) sdks(t *testing.T) []sdk {
+func (f *vendor) sdks(t *testing.T) []sdk {
 	return []sdk{
 		f.connectAs(t, "opentok", "opentok", apiKey, apiSecret),
-		f.connectAs(t, "opentok-unified", "opentok", appID, f.privateKey),
-		f.connectAs(t, "vonage", "vonage", appID, f.privateKey),
+		f.connectAs(t, "opentok-unified", "opentok", fixture.ProjectID, f.privateKey),
+		f.connectAs(t, "vonage", "vonage", fixture.ProjectID, f.privateKey),
 	}
 }
 
@@ -165,7 +148,7 @@ func (s sdk) join(sessionID, role, data string) *simulator.Client {
 }
 
 func TestSDKs(t *testing.T) {
-	f := newFixture(t)
+	f := newVendor(t)
 	for _, s := range f.sdks(t) {
 		t.Run(s.name, func(t *testing.T) {
 			for name, story := range map[string]func(sdk){
@@ -363,7 +346,7 @@ func (s sdk) testErrors() {
 		s.t.Errorf("Ada heard %+v", ada.Signals())
 	}
 
-	kind, credential := "opentok", cmp.Or(map[bool]string{true: strings.Repeat("f", 40)}[s.project == apiKey], s.wrongKey())
+	kind, credential := "opentok", cmp.Or(map[bool]string{true: strings.Repeat("f", 40)}[s.project == apiKey], string(fixture.PEM(fixture.NewKey())))
 	if s.vonage {
 		kind = "vonage"
 	}
@@ -375,12 +358,6 @@ func (s sdk) testErrors() {
 	if !ada.Connected() {
 		s.t.Error("the wrong key disconnected Ada")
 	}
-}
-
-func (s sdk) wrongKey() string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	s.must(err)
-	return privatePEM(s.t, key)
 }
 
 // TestLockFile: the lock file must work with any registry mirror, and everything is pinned.

@@ -10,14 +10,13 @@ import (
 	"slices"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // samplesDir holds the YAML that the demo begins with.
@@ -76,7 +75,7 @@ func createSample(file string) edit {
 		}
 		s.kubectl("create -f %s/%s", samplesDir, file)
 		for _, o := range objects {
-			o.SetNamespace(roomsNamespace)
+			o.SetNamespace(fixture.Namespace)
 			if err := s.Client.Create(ctx, o); err != nil {
 				return fmt.Errorf("create %s of %s: %w", o.GetKind(), file, err)
 			}
@@ -123,39 +122,37 @@ func decode(text string) (*unstructured.Unstructured, error) {
 	if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
 		return nil, fmt.Errorf("read the scene's YAML: %w", err)
 	}
-	o.SetNamespace(roomsNamespace)
+	o.SetNamespace(fixture.Namespace)
 	return o, nil
 }
 
 // patchSet changes the set of the scene as kubectl patch --type=merge does with the same YAML. Lists are replaced as a whole.
 func patchSet(change string) edit {
 	return func(ctx context.Context, s *stage) error {
-		return s.patch(ctx, &v1alpha1.BreakoutSet{}, "breakoutset", s.set, "merge", change)
+		return s.patch(ctx, fixture.BreakoutSet(s.set, ""), "breakoutset", "merge", change)
 	}
 }
 
 // patchRoom changes the meeting room of the scene as kubectl patch --type=json does with the same YAML.
 func patchRoom(operations string) edit {
 	return func(ctx context.Context, s *stage) error {
-		return s.patch(ctx, &v1alpha1.MeetingRoom{}, "meetingroom", s.meeting, "json", operations)
+		return s.patch(ctx, fixture.MeetingRoom(s.meeting), "meetingroom", "json", operations)
 	}
 }
 
-func (s *stage) patch(ctx context.Context, object client.Object, kind, name, patchType, change string) error {
-	s.kubectl("patch %s %s --type=%s", kind, name, patchType)
+func (s *stage) patch(ctx context.Context, object client.Object, kind, patchType, change string) error {
+	s.kubectl("patch %s %s --type=%s", kind, object.GetName(), patchType)
 	s.timeline.quote(change)
 	body, err := yaml.YAMLToJSON([]byte(change))
 	if err != nil {
 		return fmt.Errorf("read the scene's YAML: %w", err)
 	}
-	object.SetNamespace(roomsNamespace)
-	object.SetName(name)
 	as := types.MergePatchType
 	if patchType == "json" {
 		as = types.JSONPatchType
 	}
 	if err := s.Client.Patch(ctx, object, client.RawPatch(as, body)); err != nil {
-		return fmt.Errorf("patch %s %s: %w", kind, name, err)
+		return fmt.Errorf("patch %s %s: %w", kind, object.GetName(), err)
 	}
 	return nil
 }
@@ -165,7 +162,7 @@ func annotateSet(key, value string) edit {
 	return func(ctx context.Context, s *stage) error {
 		s.kubectl("annotate breakoutset %s --overwrite %s=%s", s.set, key, value)
 		body := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, value)
-		set := &v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}}
+		set := fixture.BreakoutSet(s.set, "")
 		if err := s.Client.Patch(ctx, set, client.RawPatch(types.MergePatchType, body)); err != nil {
 			return fmt.Errorf("annotate breakoutset %s: %w", s.set, err)
 		}
@@ -177,9 +174,9 @@ func annotateSet(key, value string) edit {
 func scaleSet(replicas int32) edit {
 	return func(ctx context.Context, s *stage) error {
 		s.kubectl("scale breakoutset %s --replicas=%d", s.set, replicas)
-		meta := metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}
-		scale := &autoscalingv1.Scale{ObjectMeta: meta, Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
-		if err := s.Client.SubResource("scale").Update(ctx, &v1alpha1.BreakoutSet{ObjectMeta: meta}, client.WithSubResourceBody(scale)); err != nil {
+		set := fixture.BreakoutSet(s.set, "")
+		scale := &autoscalingv1.Scale{ObjectMeta: set.ObjectMeta, Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
+		if err := s.Client.SubResource("scale").Update(ctx, set, client.WithSubResourceBody(scale)); err != nil {
 			return fmt.Errorf("scale breakoutset %s: %w", s.set, err)
 		}
 		return nil
@@ -190,10 +187,7 @@ func scaleSet(replicas int32) edit {
 func deleteMeeting() edit {
 	return func(ctx context.Context, s *stage) error {
 		s.kubectl("delete breakoutset/%s meetingroom/%s", s.set, s.meeting)
-		for _, o := range []client.Object{
-			&v1alpha1.BreakoutSet{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.set}},
-			&v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: roomsNamespace, Name: s.meeting}},
-		} {
+		for _, o := range []client.Object{fixture.BreakoutSet(s.set, ""), fixture.MeetingRoom(s.meeting)} {
 			if err := s.Client.Delete(ctx, o); err != nil {
 				return fmt.Errorf("delete %s: %w", o.GetName(), err)
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // newTestStage is a stage on which Ada and Bo are in a meeting with breakout room red, to which Ada belongs.
@@ -29,14 +30,13 @@ func newTestStage(t *testing.T) (*stage, *school) {
 	for room, session := range school.sessions {
 		s.sessions[session] = place{"main", room}
 	}
-	main, red, set := &v1alpha1.MeetingRoom{}, &v1alpha1.MeetingRoom{}, &v1alpha1.BreakoutSet{}
-	main.Name = "main"
-	main.Spec.Participants = []v1alpha1.Participant{{Name: "Ada"}, {Name: "Bo", Role: v1alpha1.RoleHost}}
-	red.Name, red.ResourceVersion = "red", "5"
+	main, red := fixture.MeetingRoom("main", fixture.Participants("Ada", "Bo=Host")), fixture.MeetingRoom("red")
+	set := fixture.BreakoutSet("groups", "main")
+	red.ResourceVersion = "5"
 	red.Labels = map[string]string{v1alpha1.MeetingRoomLabel: "main", v1alpha1.BreakoutRoomLabel: "red"}
 	red.Status.SessionID = school.sessions["red"]
 	red.Status.Tokens = []v1alpha1.ParticipantToken{{Participant: "Ada"}}
-	set.Name, set.ResourceVersion = "groups", "6"
+	set.ResourceVersion = "6"
 	set.Status.MainDisplayName = "Algebra"
 	set.Status.Rooms = []v1alpha1.BreakoutRoomStatus{{Name: "red", DisplayName: "Red team", Participants: []v1alpha1.ParticipantName{"Ada"}}}
 	s.rooms["main"], s.rooms["groups-red"], s.sets["groups"] = main, red, set

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // The objects of config/samples that most scenes are about.
@@ -129,23 +129,18 @@ func (s *stage) wrongTokens() []string {
 	return problems
 }
 
-// isCurrent is whether a condition is true and is about the object as it is now.
-func isCurrent(object metav1.Object, conditions []metav1.Condition, kind string) bool {
-	c := meta.FindStatusCondition(conditions, kind)
-	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == object.GetGeneration()
+// isTrue is whether a condition of an object is true and is about the object as it is now; for a reason where one is given.
+func isTrue(object fixture.Conditioned, kind, reason string) bool {
+	return fixture.HasCondition(object, kind, metav1.ConditionTrue, reason) == nil
 }
 
-func roomReady(s *stage) bool {
-	return isCurrent(s.room(), s.room().Status.Conditions, v1alpha1.ReadyCondition)
-}
+func roomReady(s *stage) bool { return isTrue(s.room(), v1alpha1.ReadyCondition, "") }
 
-func setReady(s *stage) bool {
-	return isCurrent(s.breakoutSet(), s.breakoutSet().Status.Conditions, v1alpha1.ReadyCondition)
-}
+func setReady(s *stage) bool { return isTrue(s.breakoutSet(), v1alpha1.ReadyCondition, "") }
 
 // openAndThere is whether the set is open as its spec asks, and everybody where its status says.
 func openAndThere(s *stage) bool {
-	return setReady(s) && isCurrent(s.breakoutSet(), s.breakoutSet().Status.Conditions, v1alpha1.OpenCondition) && s.allAt(s.plannedPlace)
+	return setReady(s) && isTrue(s.breakoutSet(), v1alpha1.OpenCondition, "") && s.allAt(s.plannedPlace)
 }
 
 // allHeard is whether everybody has heard so many signals in this scene.

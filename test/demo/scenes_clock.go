@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 )
@@ -61,7 +59,6 @@ func toldInAll(signals int) func(*stage) bool {
 // timeRuns: the rooms are to close soon, and a second round waits for that.
 func timeRuns() scene {
 	var length time.Duration
-	round := func(s *stage) *v1alpha1.BreakoutSet { return s.sets[roundName] }
 	return scene{
 		title: "The last seconds run, and a second round waits for its turn",
 		acts: []act{
@@ -79,11 +76,8 @@ func timeRuns() scene {
 			{
 				do: byState(func(*stage) (edit, error) { return apply(roundYAML(time.Now()), ""), nil }),
 				until: func(s *stage) bool {
-					if round(s) == nil {
-						return false
-					}
-					ready := meta.FindStatusCondition(round(s).Status.Conditions, v1alpha1.ReadyCondition)
-					return isCurrent(round(s), round(s).Status.Conditions, v1alpha1.ReadyCondition) && ready.Reason == v1alpha1.WaitingReason
+					round := s.sets[roundName]
+					return round != nil && isTrue(round, v1alpha1.ReadyCondition, v1alpha1.WaitingReason)
 				},
 				what: "BreakoutSet " + roundName + " is Ready, and waits",
 			},
@@ -120,9 +114,7 @@ func timeIsUp() scene {
 		set:   roundName,
 		acts: []act{{
 			until: func(s *stage) bool {
-				groups := s.sets[setName]
-				ready := meta.FindStatusCondition(groups.Status.Conditions, v1alpha1.ReadyCondition)
-				return isCurrent(groups, groups.Status.Conditions, v1alpha1.ReadyCondition) && ready.Reason == v1alpha1.TimeUpReason && openAndThere(s) && s.allHeard(2)
+				return isTrue(s.sets[setName], v1alpha1.ReadyCondition, v1alpha1.TimeUpReason) && openAndThere(s) && s.allHeard(2)
 			},
 			what: "BreakoutSet " + setName + " is closed and Ready, and " + roundName + " is open and Ready",
 		}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // roomsEdited: rooms are renamed, resized, added and removed, all in one edit.
@@ -74,7 +75,7 @@ func peopleMoved() scene {
 `, mover, leaver, host)), nil
 			}),
 			until: func(s *stage) bool {
-				return openAndThere(s) && s.plannedPlace(mover) == "blue" && tokenOf(s.child("red"), mover) == "" && tokenOf(s.child("blue"), leaver) == ""
+				return openAndThere(s) && s.plannedPlace(mover) == "blue" && fixture.Token(s.child("red"), mover) == "" && fixture.Token(s.child("blue"), leaver) == ""
 			},
 			what: "the set is Ready, everybody is where they were placed, and who left a room has no token for it any more",
 		}},
@@ -242,7 +243,7 @@ spec:
 				if r.Spec.Custom != nil {
 					want = "red Accepted, main Accepted"
 				}
-				if got := deliveries(r); got != want || !isCurrent(r, r.Status.Conditions, v1alpha1.DeliveredCondition) {
+				if got := deliveries(r); got != want || !isTrue(r, v1alpha1.DeliveredCondition, "") {
 					problems = append(problems, fmt.Sprintf("%s: %s", r.Name, got))
 				}
 			}

@@ -17,18 +17,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
-	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
-
-// roomsNamespace is where people's rooms are made if they say nothing else.
-const roomsNamespace = "default"
 
 // pollPeriod is how often something is looked at that cannot be watched.
 const pollPeriod = 100 * time.Millisecond
@@ -106,7 +102,7 @@ func newStage(ctx context.Context, e *environment.Environment, root string, t *t
 		}
 	}
 	for _, kind := range []client.ObjectList{&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}, &v1alpha1.RoomSignalList{}} {
-		w, err := watchFromNow(ctx, e.Client, kind)
+		w, err := fixture.Watch(ctx, e.Client, kind)
 		if err != nil {
 			end()
 			return nil, nil, fmt.Errorf("watch rooms, sets and signals: %w", err)
@@ -172,29 +168,19 @@ func (s *stage) busy() bool {
 // token is a participant's token in the room's status.
 func (s *stage) token(ctx context.Context, room, participant string) (session, token string, err error) {
 	if known := s.rooms[room]; known != nil {
-		if t := tokenOf(known, participant); t != "" {
+		if t := fixture.Token(known, participant); t != "" {
 			return known.Status.SessionID, t, nil
 		}
 	}
 	r := &v1alpha1.MeetingRoom{}
-	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: roomsNamespace, Name: room}, r); err != nil {
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: fixture.Namespace, Name: room}, r); err != nil {
 		return "", "", fmt.Errorf("get a token: %w", err)
 	}
 	s.learn(r)
-	if t := tokenOf(r, participant); t != "" {
+	if t := fixture.Token(r, participant); t != "" {
 		return r.Status.SessionID, t, nil
 	}
 	return "", "", fmt.Errorf("the status of MeetingRoom %s has no token for %s", room, participant)
-}
-
-// tokenOf is the token that a room's status has for somebody; empty when it has none.
-func tokenOf(r *v1alpha1.MeetingRoom, participant string) string {
-	for _, t := range r.Status.Tokens {
-		if string(t.Participant) == participant {
-			return t.Token
-		}
-	}
-	return ""
 }
 
 // learn remembers which session is which room's.
@@ -244,17 +230,6 @@ func (s *stage) until(ctx context.Context, limit time.Duration, what string, don
 		s.bulletin.flushOld(time.Now())
 	}
 	return nil
-}
-
-// watchFromNow watches the objects of a kind. The API server ends a watch whose events are not taken fast enough; then it goes on where it was.
-func watchFromNow(ctx context.Context, c client.WithWatch, kind client.ObjectList) (watch.Interface, error) {
-	if err := c.List(ctx, kind, client.InNamespace(roomsNamespace)); err != nil {
-		return nil, err
-	}
-	open := func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-		return c.Watch(ctx, kind.DeepCopyObject().(client.ObjectList), &client.ListOptions{Namespace: roomsNamespace, Raw: &options})
-	}
-	return toolswatch.NewRetryWatcherWithContext(ctx, kind.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: open})
 }
 
 // step lets one thing happen.

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // lesson is the meeting that the documents' signals come from: what its set was told to be, and what everybody was told.
@@ -28,19 +28,12 @@ type lesson struct {
 
 func newLesson() *lesson {
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	l := &lesson{main: &v1alpha1.MeetingRoom{}, set: &v1alpha1.BreakoutSet{}, now: start}
-	l.main.Name, l.main.Spec.DisplayName, l.main.Status.SessionID = "algebra-101", "Algebra 101", "1_MAIN"
-	l.main.Spec.Participants = []v1alpha1.Participant{
-		{Name: "Ms Jones", Role: v1alpha1.RoleHost}, {Name: "Ben", Role: v1alpha1.RoleCoHost}, {Name: "Ada"}, {Name: "Luis"}, {Name: "Mia"}, {Name: "Noor"},
-	}
-	l.set.Namespace, l.set.Name, l.set.UID = "school", "groups", "0b6f4c0e-7a3f-4f0e-9c55-8d1c2b1f6a10"
-	l.set.CreationTimestamp = metav1.NewTime(start)
-	l.set.Spec = v1alpha1.BreakoutSetSpec{
-		MeetingRoomRef:  v1alpha1.LocalObjectReference{Name: "algebra-101"},
-		Rooms:           []v1alpha1.BreakoutRoomSpec{{Name: "red", DisplayName: "Red team", MaxParticipants: ptr.To[int32](5)}, {Name: "blue"}},
-		Assignment:      &v1alpha1.AssignmentSpec{Placements: []v1alpha1.Placement{{Participant: "Ben", Room: "blue"}}},
-		DurationSeconds: ptr.To[int32](900),
-	}
+	l := &lesson{now: start}
+	l.main = fixture.MeetingRoom("algebra-101", fixture.Participants("Ms Jones=Host", "Ben=CoHost", "Ada", "Luis", "Mia", "Noor"))
+	l.main.Spec.DisplayName, l.main.Status.SessionID = "Algebra 101", "1_MAIN"
+	l.set = fixture.In("school", fixture.BreakoutSet("groups", "algebra-101",
+		fixture.Rooms("red=Red team/5", "blue"), fixture.Assigned("", "Ben=blue"), fixture.Lasting(900)))
+	l.set.UID, l.set.CreationTimestamp = "0b6f4c0e-7a3f-4f0e-9c55-8d1c2b1f6a10", metav1.NewTime(start)
 	return l
 }
 

@@ -16,11 +16,11 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/controller"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // Options are what a Rig can be set up with.
@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 // makeAccount makes the account, with no limit to speak of.
 func (r *Rig) makeAccount(ctx context.Context) error {
 	va := r.Account()
-	va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: new(int32(10000)), Burst: new(int32(20000))}
+	va.Spec.RateLimit = fixture.NoRateLimit()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: environment.OperatorNamespace}}
 	for _, object := range []client.Object{namespace, r.Credentials(), va} {
 		if err := r.Client.Create(ctx, object); err != nil {

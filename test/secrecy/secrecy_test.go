@@ -21,7 +21,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,12 +32,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
 
-const (
-	namespace = metav1.NamespaceDefault
-
-	// patience is how long a step may take.
-	patience = 2 * time.Minute
-)
+// patience is how long a step may take.
+const patience = 2 * time.Minute
 
 // secrets are all that nobody may see, by what they are.
 type secrets struct {
@@ -140,9 +135,8 @@ func (s *story) must(err error) {
 // tell has everything happen that has to do with secrets.
 func (s *story) tell() {
 	s.openTokAccount()
-	s.await("the account", func() error {
-		return s.has(&v1alpha1.VonageAccount{}, environment.AccountName, v1alpha1.ReadyCondition, true, "")
-	})
+	account := s.Account()
+	s.becomes(account, metav1.ConditionTrue, "")
 
 	// Rooms with tokens in status and in Secrets, of both environments.
 	for name, change := range map[string]func(*v1alpha1.MeetingRoom){
@@ -150,18 +144,13 @@ func (s *story) tell() {
 		"vault":  func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens.Delivery = v1alpha1.TokenDeliverySecret },
 		"legacy": func(r *v1alpha1.MeetingRoom) { r.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: "opentok"} },
 	} {
-		room := &v1alpha1.MeetingRoom{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-			Spec: v1alpha1.MeetingRoomSpec{
-				Participants: []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"}, {Name: "Ben"}},
-				Tokens:       &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}},
-			},
-		}
+		room := fixture.Class()
+		room.Name, room.Spec.Tokens = name, &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}}
 		change(room)
 		s.must(s.Client.Create(s.t.Context(), room))
 	}
 	for _, name := range []string{"class", "vault", "legacy"} {
-		s.await("room "+name, func() error { return s.has(&v1alpha1.MeetingRoom{}, name, v1alpha1.ReadyCondition, true, "") })
+		s.becomes(fixture.MeetingRoom(name), metav1.ConditionTrue, "")
 	}
 	s.noteTokens()
 
@@ -171,60 +160,45 @@ func (s *story) tell() {
 	} {
 		s.Simulator.AddFault(simulator.Fault{Kind: kind, Count: 1})
 	}
-	set := &v1alpha1.BreakoutSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "groups"},
-		Spec: v1alpha1.BreakoutSetSpec{
-			MeetingRoomRef: v1alpha1.LocalObjectReference{Name: "class"}, CloseGraceSeconds: new(int32(6)),
-			Rooms: []v1alpha1.BreakoutRoomSpec{{Name: "red"}, {Name: "blue"}},
-		},
-	}
+	set := fixture.BreakoutSet("groups", "class", fixture.Rooms("red", "blue"), fixture.Grace(6))
 	s.must(s.Client.Create(s.t.Context(), set))
-	open := func() error {
-		return s.has(&v1alpha1.BreakoutSet{}, "groups", v1alpha1.ReadyCondition, true, v1alpha1.OpenedReason)
-	}
-	s.await("the open set", open)
+	s.becomes(set, metav1.ConditionTrue, v1alpha1.OpenedReason)
 	s.noteTokens()
-	s.edit(set, func() {
-		set.Spec.Rooms[0].DisplayName = "Crimson"
-		set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: v1alpha1.ModeManual, Placements: []v1alpha1.Placement{{Participant: "Ada", Room: "main"}, {Participant: "Ben", Room: "red"}}}
+	edit(s, set, func(set *v1alpha1.BreakoutSet) {
+		fixture.Rooms("red=Crimson", "blue")(set)
+		fixture.Placed("Ada=main", "Ben=red")(set)
 	})
-	s.await("the edited set", open)
+	s.becomes(set, metav1.ConditionTrue, v1alpha1.OpenedReason)
 	s.noteTokens()
-	signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hello"}, Spec: v1alpha1.RoomSignalSpec{
-		BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: "groups"}, Message: &v1alpha1.Message{From: "Host", Text: "Hello"},
-	}}
+	signal := fixture.RoomSignal("hello", fixture.ToSet("groups"), fixture.Saying("Host", "Hello"))
 	s.must(s.Client.Create(s.t.Context(), signal))
-	s.await("the signal", func() error { return s.has(&v1alpha1.RoomSignal{}, "hello", v1alpha1.ReadyCondition, true, "") })
+	s.becomes(signal, metav1.ConditionTrue, "")
 
 	// Keys that are malformed, refused, and good again; what is in the way of tokens is said meanwhile.
 	s.setKey("a malformed key", []byte("-----BEGIN PRIVATE KEY-----\nTUlJRXZBSUJBREFOQmdrcWhraUc5dzBCQVFFRkFBU0NCS1l3\n-----END PRIVATE KEY-----\n"))
-	s.awaitAccount(false, v1alpha1.SecretInvalidReason)
+	s.becomes(account, metav1.ConditionFalse, v1alpha1.SecretInvalidReason)
 	wrong := fixture.NewKey()
 	s.setKey("a key that is refused", fixture.PEM(wrong))
-	s.awaitAccount(false, v1alpha1.CredentialsRejectedReason)
-	room := &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "class"}}
-	s.edit(room, func() { room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: "Cleo"}) })
-	s.await("a room without a token", func() error {
-		return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, false, v1alpha1.CredentialsRejectedReason)
-	})
+	s.becomes(account, metav1.ConditionFalse, v1alpha1.CredentialsRejectedReason)
+	room := fixture.MeetingRoom("class")
+	edit(s, room, fixture.Participants("Cleo"))
+	s.becomes(room, metav1.ConditionFalse, v1alpha1.CredentialsRejectedReason)
 	s.must(s.Simulator.RotateKey(s.ProjectID, &wrong.PublicKey)) // and so it is the new one
 	good := fixture.NewKey()
 	s.must(s.Simulator.RotateKey(s.ProjectID, &good.PublicKey))
 	s.setKey("the next private key", fixture.PEM(good))
-	s.awaitAccount(true, "")
-	s.await("the room", func() error { return s.has(&v1alpha1.MeetingRoom{}, "class", v1alpha1.ReadyCondition, true, "") })
+	s.becomes(account, metav1.ConditionTrue, "")
+	s.becomes(room, metav1.ConditionTrue, "")
 	s.noteTokens()
 
 	// Refused in the middle of things.
 	s.Simulator.AddFault(simulator.Fault{Op: simulator.OpSignal, Kind: simulator.FaultForbidden, Count: 2})
 	s.Simulator.AddFault(simulator.Fault{Op: simulator.OpSignal, Kind: simulator.FaultUnauthorized, Count: 2})
-	s.edit(set, func() { set.Spec.State = v1alpha1.DesiredClosed })
-	s.await("the closed set", func() error {
-		return s.has(&v1alpha1.BreakoutSet{}, "groups", v1alpha1.ReadyCondition, true, v1alpha1.ClosedReason)
-	})
-	s.must(s.Client.Delete(s.t.Context(), &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "vault"}}))
+	edit(s, set, fixture.Closed)
+	s.becomes(set, metav1.ConditionTrue, v1alpha1.ClosedReason)
+	s.must(s.Client.Delete(s.t.Context(), fixture.MeetingRoom("vault")))
 	s.await("the deleted room", func() error {
-		err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: namespace, Name: "vault"}, &v1alpha1.MeetingRoom{})
+		err := fixture.Refresh(s.t.Context(), s.Client, fixture.MeetingRoom("vault"))
 		if !apierrors.IsNotFound(err) {
 			return fmt.Errorf("it is still there: %w", err)
 		}
@@ -243,13 +217,9 @@ func (s *story) openTokAccount() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: environment.OperatorNamespace, Name: "opentok"},
 			Data:       map[string][]byte{v1alpha1.APISecretSecretKey: []byte(apiSecret)},
 		},
-		&v1alpha1.VonageAccount{
-			ObjectMeta: metav1.ObjectMeta{Name: "opentok"},
-			Spec: v1alpha1.VonageAccountSpec{
-				Environment: v1alpha1.EnvironmentOpenTok, ProjectID: apiKey, Endpoint: s.URL,
-				CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: "opentok"},
-			},
-		},
+		fixture.VonageAccount("opentok", apiKey, s.URL, func(va *v1alpha1.VonageAccount) {
+			va.Spec.Environment = v1alpha1.EnvironmentOpenTok
+		}),
 	} {
 		s.must(s.Client.Create(s.t.Context(), object))
 	}
@@ -258,65 +228,37 @@ func (s *story) openTokAccount() {
 // setKey puts a key into the account's Secret.
 func (s *story) setKey(what string, pem []byte) {
 	s.secrets.addKey(what, pem)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: environment.OperatorNamespace, Name: environment.CredentialsName}}
-	s.edit(secret, func() { secret.Data = map[string][]byte{v1alpha1.PrivateKeySecretKey: pem} })
+	s.must(s.Client.Update(s.t.Context(), fixture.Secret(environment.OperatorNamespace, environment.CredentialsName, pem)))
 }
 
-func (s *story) awaitAccount(ready bool, reason string) {
+// edit changes an object.
+func edit[T client.Object](s *story, obj T, change func(T)) {
 	s.t.Helper()
-	s.await("the account", func() error {
-		return s.has(&v1alpha1.VonageAccount{}, environment.AccountName, v1alpha1.ReadyCondition, ready, reason)
-	})
-}
-
-// edit changes an object, however often somebody else is faster.
-func (s *story) edit(obj client.Object, change func()) {
-	s.t.Helper()
-	s.await("the edit", func() error {
-		s.must(s.Client.Get(s.t.Context(), client.ObjectKeyFromObject(obj), obj))
-		change()
-		return s.Client.Update(s.t.Context(), obj)
-	})
+	s.must(fixture.Edit(s.t.Context(), s.Client, obj, change))
 }
 
 // await waits until there is no error any more.
 func (s *story) await(what string, ask func() error) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("waiting for %s: %v", what, err)
-		}
+	if err := fixture.Await(s.t.Context(), patience, func(context.Context) error { return ask() }); err != nil {
+		s.t.Fatalf("waiting for %s: %v", what, err)
 	}
 }
 
-type conditioned interface {
-	client.Object
-	GetConditions() []metav1.Condition
-}
-
-// has tells whether an object has a condition of its present generation; reason "" is any.
-func (s *story) has(obj conditioned, name, typ string, want bool, reason string) error {
-	key := client.ObjectKey{Name: name}
-	if _, cluster := obj.(*v1alpha1.VonageAccount); !cluster {
-		key.Namespace = namespace
-	}
-	if err := s.Client.Get(s.t.Context(), key, obj); err != nil {
-		return err
-	}
-	s.noteConditions(obj)
-	c := meta.FindStatusCondition(obj.GetConditions(), typ)
-	if c == nil || c.ObservedGeneration != obj.GetGeneration() || (c.Status == metav1.ConditionTrue) != want || (reason != "" && c.Reason != reason) {
-		return fmt.Errorf("%s has %+v", name, c)
-	}
-	return nil
+// becomes waits until Ready of an object has a status, for a reason where one is given, and notes all that it says meanwhile.
+func (s *story) becomes(obj fixture.Conditioned, ready metav1.ConditionStatus, reason string) {
+	s.t.Helper()
+	s.await(obj.GetName(), func() error {
+		if err := fixture.Refresh(s.t.Context(), s.Client, obj); err != nil {
+			return err
+		}
+		s.noteConditions(obj)
+		return fixture.HasCondition(obj, v1alpha1.ReadyCondition, ready, reason)
+	})
 }
 
 // noteConditions collects what an object says now.
-func (s *story) noteConditions(obj conditioned) {
+func (s *story) noteConditions(obj fixture.Conditioned) {
 	text, err := json.Marshal(obj.GetConditions())
 	s.must(err)
 	s.said["conditions of "+obj.GetName()] += string(text)
@@ -346,7 +288,7 @@ func (s *story) noteTokens() {
 		s.said["MeetingRoom "+room.Name] += string(text)
 	}
 	var kept corev1.SecretList
-	s.must(s.Client.List(ctx, &kept, client.InNamespace(namespace)))
+	s.must(s.Client.List(ctx, &kept, client.InNamespace(fixture.Namespace)))
 	for _, secret := range kept.Items {
 		for _, value := range secret.Data {
 			s.secrets.add("a token in a Secret", string(value))

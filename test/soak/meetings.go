@@ -16,11 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
-
-// namespace is where the meetings are.
-const namespace = metav1.NamespaceDefault
 
 // soak is one run.
 type soak struct {
@@ -48,26 +46,13 @@ func (s *soak) complain(format string, args ...any) {
 func meetingName(i int) string { return fmt.Sprintf("meeting-%03d", i) }
 
 func (s *soak) newMeeting(name string) *v1alpha1.MeetingRoom {
-	room := &v1alpha1.MeetingRoom{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha1.MeetingRoomSpec{Participants: []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}}},
-	}
-	for i := range 4 {
-		room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(fmt.Sprintf("Student %d", i))})
-	}
-	return room
+	return fixture.MeetingRoom(name, fixture.Participants("Host=Host"), fixture.Students(4))
 }
 
 func (s *soak) newSet(name string) *v1alpha1.BreakoutSet {
-	set := &v1alpha1.BreakoutSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: v1alpha1.BreakoutSetSpec{
-			MeetingRoomRef: v1alpha1.LocalObjectReference{Name: name}, CloseGraceSeconds: new(int32(6)),
-			Rooms: []v1alpha1.BreakoutRoomSpec{{Name: "red"}, {Name: "blue"}},
-		},
-	}
+	set := fixture.BreakoutSet(name, name, fixture.Rooms("red", "blue"), fixture.Grace(6))
 	if s.rand.IntN(2) == 0 {
-		set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: v1alpha1.ModeManual}
+		fixture.Placed()(set)
 	}
 	return set
 }
@@ -144,7 +129,7 @@ var changes = []change{
 		metav1.SetMetaDataAnnotation(&set.ObjectMeta, v1alpha1.ResendAnnotation, fmt.Sprint(s.rand.Uint64()))
 	})},
 	{"somebody comes, leaves or is promoted", 6, func(s *soak, ctx context.Context, meeting string) error {
-		return update(ctx, s, &v1alpha1.MeetingRoom{}, meeting, func(room *v1alpha1.MeetingRoom) {
+		return fixture.Edit(ctx, s.Client, fixture.MeetingRoom(meeting), func(room *v1alpha1.MeetingRoom) {
 			switch p := room.Spec.Participants; {
 			case len(p) < 6:
 				room.Spec.Participants = append(p, v1alpha1.Participant{Name: v1alpha1.ParticipantName(fmt.Sprintf("Guest %d", s.edits))})
@@ -156,13 +141,9 @@ var changes = []change{
 		})
 	}},
 	{"a signal is sent", 6, func(s *soak, ctx context.Context, meeting string) error {
-		return s.Client.Create(ctx, &v1alpha1.RoomSignal{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: meeting + "-"},
-			Spec: v1alpha1.RoomSignalSpec{
-				BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: meeting}, TTLSecondsAfterFinished: new(int32(1)),
-				Message: &v1alpha1.Message{From: "Host", Text: fmt.Sprintf("Edit %d", s.edits)},
-			},
-		})
+		signal := fixture.RoomSignal("", fixture.ToSet(meeting), fixture.Saying("Host", fmt.Sprintf("Edit %d", s.edits)))
+		signal.GenerateName, signal.Spec.TTLSecondsAfterFinished = meeting+"-", new(int32(1))
+		return s.Client.Create(ctx, signal)
 	}},
 	{"a set is deleted or made", 4, func(s *soak, ctx context.Context, meeting string) error {
 		set := s.newSet(meeting)
@@ -179,7 +160,7 @@ var changes = []change{
 		return s.Client.Delete(ctx, room)
 	}},
 	{"a breakout room is deleted by hand", 2, func(s *soak, ctx context.Context, meeting string) error {
-		return s.Client.Delete(ctx, &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: meeting + "-red"}})
+		return s.Client.Delete(ctx, fixture.MeetingRoom(meeting+"-red"))
 	}},
 }
 
@@ -220,14 +201,6 @@ func (s *soak) patiently(ctx context.Context, do func() error) error {
 
 func onSet(change func(*soak, *v1alpha1.BreakoutSet)) func(*soak, context.Context, string) error {
 	return func(s *soak, ctx context.Context, meeting string) error {
-		return update(ctx, s, &v1alpha1.BreakoutSet{}, meeting, func(set *v1alpha1.BreakoutSet) { change(s, set) })
+		return fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meeting, ""), func(set *v1alpha1.BreakoutSet) { change(s, set) })
 	}
-}
-
-func update[T client.Object](ctx context.Context, s *soak, obj T, name string, change func(T)) error {
-	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj); err != nil {
-		return err
-	}
-	change(obj)
-	return s.Client.Update(ctx, obj)
 }

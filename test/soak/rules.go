@@ -15,11 +15,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 const (
@@ -40,27 +40,16 @@ func (s *soak) comeToRest(ctx context.Context) error {
 	}
 	for i := range s.options.meetings {
 		err := s.patiently(ctx, func() error {
-			return client.IgnoreNotFound(update(ctx, s, &v1alpha1.BreakoutSet{}, meetingName(i), func(set *v1alpha1.BreakoutSet) { set.Spec.DurationSeconds = nil }))
+			return client.IgnoreNotFound(fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meetingName(i), ""), fixture.Lasting(0)))
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := s.await(ctx, s.atRest); err != nil {
+	if err := fixture.Await(ctx, restTime, s.atRest); err != nil {
 		return err
 	}
-	return s.await(ctx, func(ctx context.Context) error { return s.quiet(ctx, quietTime/2) })
-}
-
-// await asks until there is no complaint any more, for restTime.
-func (s *soak) await(ctx context.Context, ask func(context.Context) error) error {
-	for end := time.Now().Add(restTime); ; {
-		err := ask(ctx)
-		if err == nil || time.Now().After(end) || ctx.Err() != nil {
-			return err
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
+	return fixture.Await(ctx, restTime, func(ctx context.Context) error { return s.quiet(ctx, quietTime/2) })
 }
 
 // atRest tells what is not as its spec asks.
@@ -72,7 +61,7 @@ func (s *soak) atRest(ctx context.Context) error {
 	meetings := map[string]bool{}
 	for _, room := range rooms {
 		meetings[room.Name] = true
-		if err := settled(&room, room.Status.ObservedGeneration); err != nil {
+		if err := settled(&room); err != nil {
 			return fmt.Errorf("MeetingRoom %w", err)
 		}
 	}
@@ -80,7 +69,7 @@ func (s *soak) atRest(ctx context.Context) error {
 		if !meetings[set.Spec.MeetingRoomRef.Name] {
 			continue // there is nobody to open it for, and it says so
 		}
-		if err := settled(&set, set.Status.ObservedGeneration); err != nil {
+		if err := settled(&set); err != nil {
 			return fmt.Errorf("BreakoutSet %w", err)
 		}
 	}
@@ -97,29 +86,19 @@ func (s *soak) list(ctx context.Context) ([]v1alpha1.MeetingRoom, []v1alpha1.Bre
 	var sets v1alpha1.BreakoutSetList
 	var signals v1alpha1.RoomSignalList
 	for _, list := range []client.ObjectList{&rooms, &sets, &signals} {
-		if err := s.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := s.Client.List(ctx, list, client.InNamespace(fixture.Namespace)); err != nil {
 			return nil, nil, nil, err
 		}
 	}
 	return rooms.Items, sets.Items, signals.Items, nil
 }
 
-type conditioned interface {
-	client.Object
-	GetConditions() []metav1.Condition
-}
-
-func settled(obj conditioned, observed int64) error {
-	ready := meta.FindStatusCondition(obj.GetConditions(), v1alpha1.ReadyCondition)
-	switch {
-	case !obj.GetDeletionTimestamp().IsZero():
+// settled tells what keeps an object from being left alone.
+func settled(obj fixture.Conditioned) error {
+	if !obj.GetDeletionTimestamp().IsZero() {
 		return fmt.Errorf("%s is still being deleted", obj.GetName())
-	case ready == nil || observed != obj.GetGeneration():
-		return fmt.Errorf("%s: its spec was not handled", obj.GetName())
-	case ready.Status != metav1.ConditionTrue:
-		return fmt.Errorf("%s is not Ready: %s: %s", obj.GetName(), ready.Reason, ready.Message)
 	}
-	return nil
+	return fixture.IsReady(obj)
 }
 
 // quiet tells what happened within a time in which nothing should. The periodic check of the account is no news.
@@ -245,7 +224,7 @@ func (s *soak) judgeSets(ctx context.Context) []v1alpha1.BreakoutSet {
 	}
 	for _, set := range sets {
 		main := &v1alpha1.MeetingRoom{}
-		err := s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: set.Spec.MeetingRoomRef.Name}, main)
+		err := s.Client.Get(ctx, client.ObjectKey{Namespace: fixture.Namespace, Name: set.Spec.MeetingRoomRef.Name}, main)
 		if apierrors.IsNotFound(err) {
 			continue
 		}

@@ -9,13 +9,12 @@ import (
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/rig"
 )
 
@@ -52,7 +51,8 @@ func watchRooms(ctx context.Context, r *rig.Rig) (*watcher, error) {
 // open lists the rooms, and opens a watch of what comes after.
 func (w *watcher) open(ctx context.Context) (watch.Interface, error) {
 	var list v1alpha1.MeetingRoomList
-	if err := w.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	opened, err := fixture.Watch(ctx, w.client, &list)
+	if err != nil {
 		return nil, err
 	}
 	there := map[types.UID]bool{}
@@ -65,7 +65,7 @@ func (w *watcher) open(ctx context.Context) (watch.Interface, error) {
 		w.gone[uid] = w.gone[uid] || !there[uid]
 	}
 	w.mu.Unlock()
-	return toolswatch.NewRetryWatcherWithContext(ctx, list.ResourceVersion, w)
+	return opened, nil
 }
 
 // follow takes the events of a watch, and of the next one when the API server, which has restarted, knows nothing of what was before.
@@ -84,11 +84,6 @@ func (w *watcher) follow(ctx context.Context, opened watch.Interface) {
 			}
 		}
 	}
-}
-
-// WatchWithContext opens a watch of the rooms.
-func (w *watcher) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	return w.client.Watch(ctx, &v1alpha1.MeetingRoomList{}, client.InNamespace(namespace), &client.ListOptions{Raw: &o})
 }
 
 func (w *watcher) see(e watch.Event) {
@@ -120,11 +115,9 @@ func (w *watcher) see(e watch.Event) {
 
 // catchUp waits until everything was seen that was written before.
 func (w *watcher) catchUp(ctx context.Context) error {
-	marker := &v1alpha1.MeetingRoom{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("marker-%d", time.Now().UnixNano()), Labels: map[string]string{markerLabel: "true"}},
-		// Nobody is to make a session for it.
-		Spec: v1alpha1.MeetingRoomSpec{AccountRef: &v1alpha1.LocalObjectReference{Name: "none"}},
-	}
+	marker := fixture.MeetingRoom(fmt.Sprintf("marker-%d", time.Now().UnixNano()))
+	marker.Labels = map[string]string{markerLabel: "true"}
+	marker.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: "none"} // nobody is to make a session for it
 	if err := w.client.Create(ctx, marker); err != nil {
 		return err
 	}
