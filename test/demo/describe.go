@@ -5,12 +5,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
 // The types of the signals that people should hear of by name; that of all others is their name.
@@ -22,69 +22,12 @@ const (
 	typeRaiseHand         = "raise-hand"
 )
 
-// roomList is what a breakout-room signal says, read independently of the operator's code.
-type roomList struct {
-	Message       string       `json:"message"`
-	BreakoutRooms []listedRoom `json:"breakoutRooms"`
-	Revision      int64        `json:"revision"`
-	BreakoutSet   struct {
-		UID string `json:"uid"`
-	} `json:"breakoutSet"`
-	Page *struct {
-		Index int `json:"index"`
-		Count int `json:"count"`
-	} `json:"page"`
-}
-
-// listedRoom is a room of such a list.
-type listedRoom struct {
-	ID             string   `json:"id"`
-	Name           string   `json:"name"`
-	MainRoomID     *string  `json:"mainRoomId"`
-	Member         []string `json:"member"`
-	MemberAssigned []string `json:"memberAssigned"`
-}
-
-// sends is where the message sends somebody: the rooms that have them assigned.
-func (l roomList) sends(name string) []listedRoom {
-	return slices.DeleteFunc(slices.Clone(l.BreakoutRooms), func(r listedRoom) bool { return !slices.Contains(r.MemberAssigned, name) })
-}
-
-// joinPages puts the pages of one message together, in whatever order they came. It fails when they are not the pages of one message, each once.
-func joinPages(pages []roomList) (roomList, error) {
-	if len(pages) == 0 {
-		return roomList{}, errors.New("there is no page")
-	}
-	whole := roomList{Message: pages[0].Message, Revision: pages[0].Revision, BreakoutSet: pages[0].BreakoutSet}
-	for i := range pages {
-		at := slices.IndexFunc(pages, func(p roomList) bool { return p.Page != nil && p.Page.Index == i+1 })
-		if at < 0 {
-			return whole, fmt.Errorf("of %d pages number %d is missing", len(pages), i+1)
-		}
-		p := pages[at]
-		if p.Page.Count != len(pages) || p.Message != whole.Message || p.Revision != whole.Revision || p.BreakoutSet != whole.BreakoutSet {
-			return whole, fmt.Errorf("page %d of %d is one of %q, of %d pages and of revision %d; there are %d of %q, %d", p.Page.Index, p.Page.Count,
-				p.Message, p.Page.Count, p.Revision, len(pages), whole.Message, whole.Revision)
-		}
-		for _, r := range p.BreakoutRooms {
-			known := slices.IndexFunc(whole.BreakoutRooms, func(k listedRoom) bool { return k.ID == r.ID })
-			if known < 0 {
-				whole.BreakoutRooms = append(whole.BreakoutRooms, r)
-				continue
-			}
-			k := &whole.BreakoutRooms[known]
-			k.Member, k.MemberAssigned = slices.Concat(k.Member, r.Member), slices.Concat(k.MemberAssigned, r.MemberAssigned)
-		}
-	}
-	return whole, nil
-}
-
 // signalName is what a signal is called here: the message of a breakout-room signal, else its type.
 func signalName(typ, data string) string {
 	if typ != typeBreakoutRoom {
 		return typ
 	}
-	var list roomList
+	var list browser.RoomList
 	if json.Unmarshal([]byte(data), &list) != nil || list.Message == "" {
 		return typ + " (not readable)"
 	}
@@ -128,7 +71,7 @@ func describe(typ, data string) string {
 }
 
 func describeRooms(data string) string {
-	var list roomList
+	var list browser.RoomList
 	if json.Unmarshal([]byte(data), &list) != nil {
 		return ""
 	}

@@ -4,9 +4,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 )
@@ -102,46 +99,6 @@ func TestTimerName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := timerName(tt.data, opened); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestJoinPages(t *testing.T) {
-	page := func(message string, index, count int, rooms ...string) roomList {
-		var l roomList
-		text := fmt.Sprintf(`{"message":%q,"revision":7,"page":{"index":%d,"count":%d},"breakoutRooms":[%s]}`, message, index, count, strings.Join(rooms, ","))
-		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	const main, red, redToo, blue = `{"id":"m","name":"Algebra","member":["Jo"]}`, `{"id":"r","name":"Red","memberAssigned":["Ada"]}`,
-		`{"id":"r","name":"Red","memberAssigned":["Bo"]}`, `{"id":"b","name":"Blue","member":["Cy"]}`
-	tests := map[string]struct {
-		pages []roomList
-		want  string // rooms with members and assigned; empty for an error
-	}{
-		"in order":                  {[]roomList{page("x", 1, 2, main, red), page("x", 2, 2, main, redToo, blue)}, "Algebra [Jo Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
-		"the other way round":       {[]roomList{page("x", 2, 2, redToo, blue), page("x", 1, 2, main, red)}, "Algebra [Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
-		"one is missing":            {[]roomList{page("x", 1, 2, main, red)}, ""},
-		"one comes twice":           {[]roomList{page("x", 1, 2, main, red), page("x", 1, 2, main, red)}, ""},
-		"one is of another message": {[]roomList{page("x", 1, 2, main, red), page("y", 2, 2, main, blue)}, ""},
-		"none":                      {nil, ""},
-		"a list without pages":      {[]roomList{{Message: "x"}}, ""},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			whole, err := joinPages(tt.pages)
-			var got []string
-			for _, r := range whole.BreakoutRooms {
-				got = append(got, fmt.Sprintf("%s %v %v", r.Name, r.Member, r.MemberAssigned))
-			}
-			if (err != nil) != (tt.want == "") {
-				t.Fatalf("error %v, want one: %t", err, tt.want == "")
-			}
-			if text := strings.Join(got, "; "); err == nil && text != tt.want {
-				t.Errorf("got  %q\nwant %q", text, tt.want)
 			}
 		})
 	}

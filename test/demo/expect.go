@@ -16,6 +16,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
 // maxSignalBytes is the most data that one signal may have.
@@ -70,10 +71,10 @@ func (s *stage) expectWrites(c *checks, what string, want ...string) {
 }
 
 // lists are the room lists that somebody received in this scene, in order.
-func (s *stage) lists(p *person) []roomList {
-	var lists []roomList
+func (s *stage) lists(p *person) []browser.RoomList {
+	var lists []browser.RoomList
 	for _, h := range s.heardBy(p) {
-		var list roomList
+		var list browser.RoomList
 		if h.typ == typeBreakoutRoom && json.Unmarshal([]byte(h.data), &list) == nil {
 			lists = append(lists, list)
 		}
@@ -88,7 +89,10 @@ func (s *stage) expectSent(c *checks, what string, people []string) {
 	for _, p := range s.people() {
 		var got, want []string
 		for _, list := range s.lists(p) {
-			for _, r := range list.sends(p.name) {
+			for _, r := range list.BreakoutRooms {
+				if !slices.Contains(r.MemberAssigned, p.name) {
+					continue
+				}
 				got = append(got, r.Name)
 				if r.ID != s.meeting && !s.history.published(r.ID, p.name, plan{s.breakoutSet().UID, list.Revision}) {
 					early = append(early, fmt.Sprintf("%s was sent to %s before their token was in the status of MeetingRoom %s", p.name, r.Name, r.ID))
@@ -118,7 +122,7 @@ func (s *stage) expectPages(c *checks, message string) {
 			}
 		}
 		lists := s.lists(p)
-		whole, err := joinPages(lists)
+		whole, err := browser.JoinPages(lists)
 		if err == nil {
 			err = s.isView(whole, message)
 		}
@@ -134,7 +138,7 @@ func (s *stage) expectPages(c *checks, message string) {
 }
 
 // isView says how a list that sends people to rooms differs from the set's status.
-func (s *stage) isView(list roomList, message string) error {
+func (s *stage) isView(list browser.RoomList, message string) error {
 	rooms := s.breakoutSet().Status.Rooms
 	if list.Message != message || len(list.BreakoutRooms) != len(rooms)+1 {
 		return fmt.Errorf("the message is %q, with %d rooms", list.Message, len(list.BreakoutRooms))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox/environment"
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
@@ -172,18 +173,18 @@ func TestExpectations(t *testing.T) {
 }
 
 func TestIsView(t *testing.T) {
-	red := listedRoom{Name: "Red team", MemberAssigned: []string{"Ada"}}
+	red := browser.Room{Name: "Red team", MemberAssigned: []string{"Ada"}}
 	tests := map[string]struct {
-		list roomList
+		list browser.RoomList
 		is   bool
 	}{
-		"the status":         {roomList{Message: created, BreakoutRooms: []listedRoom{{Name: "Algebra"}, red}}, true},
-		"another message":    {roomList{Message: roomEdited, BreakoutRooms: []listedRoom{{Name: "Algebra"}, red}}, false},
-		"a room less":        {roomList{Message: created, BreakoutRooms: []listedRoom{{Name: "Algebra"}}}, false},
-		"another name":       {roomList{Message: created, BreakoutRooms: []listedRoom{{Name: "Algebra"}, {Name: "Red", MemberAssigned: []string{"Ada"}}}}, false},
-		"another assignment": {roomList{Message: created, BreakoutRooms: []listedRoom{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Bo"}}}}, false},
+		"the status":         {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, true},
+		"another message":    {browser.RoomList{Message: roomEdited, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, false},
+		"a room less":        {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}}}, false},
+		"another name":       {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red", MemberAssigned: []string{"Ada"}}}}, false},
+		"another assignment": {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Bo"}}}}, false},
 		"somebody known to be there": {
-			roomList{Message: created, BreakoutRooms: []listedRoom{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Ada"}, Member: []string{"Bo"}}}}, false,
+			browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Ada"}, Member: []string{"Bo"}}}}, false,
 		},
 	}
 	s, _ := newTestStage(t)

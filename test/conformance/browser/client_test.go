@@ -400,3 +400,43 @@ func TestChooseFails(t *testing.T) {
 		})
 	}
 }
+
+func TestJoinPages(t *testing.T) {
+	page := func(message string, index, count int, rooms ...string) RoomList {
+		var l RoomList
+		text := fmt.Sprintf(`{"message":%q,"revision":7,"page":{"index":%d,"count":%d},"breakoutRooms":[%s]}`, message, index, count, strings.Join(rooms, ","))
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	const main, red, redToo, blue = `{"id":"m","name":"Algebra","member":["Jo"]}`, `{"id":"r","name":"Red","memberAssigned":["Ada"]}`,
+		`{"id":"r","name":"Red","memberAssigned":["Bo"]}`, `{"id":"b","name":"Blue","member":["Cy"]}`
+	tests := map[string]struct {
+		pages []RoomList
+		want  string // rooms with members and assigned; empty for an error
+	}{
+		"in order":                  {[]RoomList{page("x", 1, 2, main, red), page("x", 2, 2, main, redToo, blue)}, "Algebra [Jo Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
+		"the other way round":       {[]RoomList{page("x", 2, 2, redToo, blue), page("x", 1, 2, main, red)}, "Algebra [Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
+		"one is missing":            {[]RoomList{page("x", 1, 2, main, red)}, ""},
+		"one comes twice":           {[]RoomList{page("x", 1, 2, main, red), page("x", 1, 2, main, red)}, ""},
+		"one is of another message": {[]RoomList{page("x", 1, 2, main, red), page("y", 2, 2, main, blue)}, ""},
+		"none":                      {nil, ""},
+		"a list without pages":      {[]RoomList{{Message: "x"}}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			whole, err := JoinPages(tt.pages)
+			var got []string
+			for _, r := range whole.BreakoutRooms {
+				got = append(got, fmt.Sprintf("%s %v %v", r.Name, r.Member, r.MemberAssigned))
+			}
+			if (err != nil) != (tt.want == "") {
+				t.Fatalf("error %v, want one: %t", err, tt.want == "")
+			}
+			if text := strings.Join(got, "; "); err == nil && text != tt.want {
+				t.Errorf("got  %q\nwant %q", text, tt.want)
+			}
+		})
+	}
+}

@@ -5,19 +5,57 @@ package browser
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
-// breakoutRoom is the data of a breakout-room signal; the sample app's client reads the first two fields only.
-type breakoutRoom struct {
+// RoomList is the data of a breakout-room signal, read independently of the operator's code. The sample app's client
+// reads the first two fields only.
+type RoomList struct {
 	Message       string `json:"message"`
 	BreakoutRooms []Room `json:"breakoutRooms"`
 	Revision      int64  `json:"revision"`
-	Page          *struct {
+	BreakoutSet   struct {
+		UID string `json:"uid"`
+	} `json:"breakoutSet"`
+	Page *struct {
 		Index int `json:"index"`
 		Count int `json:"count"`
 	} `json:"page"`
+}
+
+// JoinPages puts the pages of one message together, in whatever order they came. It fails when they are not the pages
+// of one message, each once.
+func JoinPages(pages []RoomList) (RoomList, error) {
+	if len(pages) == 0 {
+		return RoomList{}, errors.New("there is no page")
+	}
+	whole := RoomList{Message: pages[0].Message, Revision: pages[0].Revision, BreakoutSet: pages[0].BreakoutSet}
+	for i := range pages {
+		at := slices.IndexFunc(pages, func(p RoomList) bool { return p.Page != nil && p.Page.Index == i+1 })
+		if at < 0 {
+			return whole, fmt.Errorf("of %d pages number %d is missing", len(pages), i+1)
+		}
+		p := pages[at]
+		same := p.Message == whole.Message && p.Revision == whole.Revision && p.BreakoutSet == whole.BreakoutSet
+		if p.Page.Count != len(pages) || !same {
+			return whole, fmt.Errorf("page %d of %d is one of %q, of %d pages and of revision %d; there are %d of %q, %d",
+				p.Page.Index, p.Page.Count, p.Message, p.Page.Count, p.Revision, len(pages), whole.Message, whole.Revision)
+		}
+		for _, r := range p.BreakoutRooms {
+			known := slices.IndexFunc(whole.BreakoutRooms, func(k Room) bool { return k.ID == r.ID })
+			if known < 0 {
+				whole.BreakoutRooms = append(whole.BreakoutRooms, r)
+				continue
+			}
+			k := &whole.BreakoutRooms[known]
+			k.Member = append(slices.Clip(k.Member), r.Member...)
+			k.MemberAssigned = append(slices.Clip(k.MemberAssigned), r.MemberAssigned...)
+		}
+	}
+	return whole, nil
 }
 
 // participant is an element of an update-participant signal's data.
@@ -26,7 +64,8 @@ type participant struct {
 	IsCohost bool   `json:"isCohost"`
 }
 
-// Receive has the client receive a signal, of a type without the "signal:" prefix, in a session. It hears it only there where it is.
+// Receive has the client receive a signal, of a type without the "signal:" prefix, in a session. It hears it only there
+// where it is.
 func (c *Client) Receive(session, typ, data string) {
 	if c.broken || c.session == nil || c.session.session != session {
 		return
@@ -51,7 +90,7 @@ func (c *Client) Receive(session, typ, data string) {
 }
 
 func (c *Client) receiveBreakoutRoom(data string) error {
-	var signal breakoutRoom
+	var signal RoomList
 	if err := json.Unmarshal([]byte(data), &signal); err != nil {
 		return err
 	}
@@ -90,7 +129,7 @@ type heard struct {
 	own      *Room // the room of the page's session, when it takes itself to be in a breakout room
 }
 
-func (c *Client) hear(signal breakoutRoom) heard {
+func (c *Client) hear(signal RoomList) heard {
 	find := func(is func(Room) bool) *Room {
 		if i := slices.IndexFunc(signal.BreakoutRooms, is); i >= 0 {
 			return &signal.BreakoutRooms[i]
@@ -106,7 +145,7 @@ func (c *Client) hear(signal breakoutRoom) heard {
 }
 
 // react is what the open page does with a breakout-room signal.
-func (c *Client) react(signal breakoutRoom) {
+func (c *Client) react(signal RoomList) {
 	if c.broken {
 		return
 	}
@@ -170,33 +209,24 @@ func (c *Client) receiveParticipants(data string) error {
 type pageBuffer struct {
 	message  string
 	revision int64
-	pages    map[int]breakoutRoom
+	pages    map[int]RoomList
 }
 
 // add puts a page to the others of its message; when it was the last missing one, the result is the whole message.
-func (b *pageBuffer) add(page breakoutRoom, data string) (breakoutRoom, string, bool) {
+func (b *pageBuffer) add(page RoomList, data string) (RoomList, string, bool) {
 	_, again := b.pages[page.Page.Index]
 	if b.pages == nil || again || b.message != page.Message || b.revision != page.Revision {
-		b.message, b.revision, b.pages = page.Message, page.Revision, map[int]breakoutRoom{}
+		b.message, b.revision, b.pages = page.Message, page.Revision, map[int]RoomList{}
 	}
 	b.pages[page.Page.Index] = page
 	if len(b.pages) < page.Page.Count {
 		return page, data, false
 	}
-	whole := breakoutRoom{Message: page.Message, Revision: page.Revision}
-	for i := 1; i <= page.Page.Count; i++ {
-		for _, r := range b.pages[i].BreakoutRooms {
-			at := slices.IndexFunc(whole.BreakoutRooms, func(have Room) bool { return have.ID == r.ID })
-			if at < 0 {
-				whole.BreakoutRooms = append(whole.BreakoutRooms, r)
-				continue
-			}
-			have := &whole.BreakoutRooms[at]
-			have.Member = append(slices.Clip(have.Member), r.Member...)
-			have.MemberAssigned = append(slices.Clip(have.MemberAssigned), r.MemberAssigned...)
-		}
-	}
+	whole, err := JoinPages(slices.Collect(maps.Values(b.pages)))
 	b.pages = nil
+	if err != nil {
+		return page, data, false
+	}
 	text, err := json.Marshal(whole)
 	if err != nil {
 		return page, data, false
