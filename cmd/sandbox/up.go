@@ -18,7 +18,8 @@ const (
 	// restartDelay is the pause before an operator that ended is started again.
 	restartDelay = 2 * time.Second
 
-	// shortLife is how long an operator must live for its end to be news; after crashLimit shorter lives in a row the sandbox gives up.
+	// shortLife is how long an operator must live for its end to be news; after crashLimit shorter lives in a row the
+	// sandbox gives up.
 	shortLife  = 20 * time.Second
 	crashLimit = 3
 )
@@ -27,7 +28,7 @@ const (
 func up(ctx context.Context, o environment.Options, out io.Writer) error {
 	e, err := environment.Start(ctx, o, out)
 	if err != nil {
-		return quietly(ctx, err)
+		return unlessInterrupted(ctx, err)
 	}
 	fmt.Fprint(out, welcome(e, findKubectl(ctx, out)))
 	err = supervise(ctx, out, e.Operator, restartDelay, func() (*sandbox.Process, error) {
@@ -41,15 +42,18 @@ func up(ctx context.Context, o environment.Options, out io.Writer) error {
 	return e.Stop()
 }
 
-// quietly drops the error of somebody's interrupt.
-func quietly(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+// unlessInterrupted drops the error of somebody's interrupt.
+func unlessInterrupted(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
-// findKubectl is how to call kubectl: by its name where it is on the PATH, else by the path of one that is built and kept.
+// findKubectl is how to call kubectl: by its name where it is on the PATH, else by the path of one that is built and
+// kept.
 func findKubectl(ctx context.Context, progress io.Writer) string {
 	if _, err := exec.LookPath("kubectl"); err == nil {
 		return "kubectl"
@@ -79,7 +83,8 @@ Ctrl-C stops and removes all of it.
 
 // supervise starts the operator again, after a delay, whenever it ends, until ctx is done or it keeps ending.
 func supervise(
-	ctx context.Context, out io.Writer, operator *sandbox.Process, delay time.Duration, restart func() (*sandbox.Process, error),
+	ctx context.Context, out io.Writer, operator *sandbox.Process, delay time.Duration,
+	restart func() (*sandbox.Process, error),
 ) (err error) {
 	started := time.Now()
 	for crashes := 0; ; {
@@ -94,7 +99,8 @@ func supervise(
 		if crashes == crashLimit {
 			return fmt.Errorf("%w\nit ended %d times in a row", operator.Failure(), crashes)
 		}
-		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", time.Now().Format(time.TimeOnly), operator.Failure(), delay)
+		now := time.Now().Format(time.TimeOnly)
+		fmt.Fprintf(out, "\n%s  %v\nIt is started again in %s.\n", now, operator.Failure(), delay)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -258,6 +258,7 @@ func (f Fault) mangle(rep reply) reply {
 		}
 		rep.status, rep.contentType = status, "application/json"
 		rep.body = rep.body[:len(rep.body)/2]
+	default: // the others leave a reply as it is
 	}
 	return rep
 }

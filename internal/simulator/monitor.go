@@ -259,6 +259,7 @@ func (m *monitor) send(e MonitoringEvent) {
 		return
 	case CallbackUnsigned:
 		out.unsigned = true
+	case CallbackDuplicated: // sent twice, below
 	}
 	batch := []*outgoing{out}
 	if d.Fault == CallbackDuplicated {

@@ -47,6 +47,7 @@ func describe(req *request, c *Call) {
 		}
 	case OpCreateSession:
 		c.Options, _ = url.ParseQuery(string(req.body))
+	default: // nobody asks what is in the others
 	}
 }
 

@@ -123,6 +123,7 @@ func (c *Client) awaitVendor(ctx context.Context, r request) *Error {
 	}
 	verdict, outage := c.circuit.admit(c.clock.Now())
 	switch verdict {
+	case admitted:
 	case heldBack:
 		return c.heldBack(r, outage)
 	case onTrial:

@@ -157,6 +157,7 @@ func describe(class Class, status int) string {
 		return "nobody is connected"
 	case ClassAmbiguous:
 		return "the server failed; the request may have taken effect"
+	case ClassTransient, ClassCanceled: // the status says more
 	}
 	switch {
 	case status >= 500, status == http.StatusRequestTimeout:

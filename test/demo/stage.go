@@ -304,6 +304,7 @@ func (s *stage) atVendor(e simulator.Event) {
 			s.lastNews[at.meeting] = time.Now()
 			s.bulletin.say(e.Time, "vonage", fmt.Sprintf("refuses %s: %d %s", e.Call.Op, e.Call.Status, e.Call.Reason))
 		}
+	default: // what browsers do is printed when they do it
 	}
 }
 
