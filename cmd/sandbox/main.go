@@ -1,8 +1,9 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command sandbox runs the operator on this machine, without containers and without Vonage: a Kubernetes control plane, a simulator of
-// the Vonage Video API, and the operator as a process of its own, with no more rights than its ServiceAccount has in a cluster.
+// Command sandbox runs the operator on this machine, without containers and without Vonage: a Kubernetes control plane,
+// a simulator of the Vonage Video API, and the operator as a process of its own, with no more rights than its
+// ServiceAccount has in a cluster.
 //
 //	sandbox up      stays up, to be used with kubectl, until it is interrupted
 //

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// logTailLines and logLineLength are how many lines of a log an error shows, and how many characters of each: what is beyond any
-	// screen helps nobody.
+	// logTailLines and logLineLength are how many lines of a log an error shows, and how many characters of each: what is
+	// beyond any screen helps nobody.
 	logTailLines  = 20
 	logLineLength = 400
 )
@@ -112,7 +112,8 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the process to end, and kills it when it has not after a time. It returns when the process is gone. Nil is allowed.
+// Stop asks the process to end, and kills it when it has not after a time. It returns when the process is gone. Nil is
+// allowed.
 func (p *Process) Stop(patience time.Duration) {
 	if p == nil {
 		return

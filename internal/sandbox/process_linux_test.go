@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // runAsParent starts a process, prints its process ID, and waits to be killed.
 func runAsParent(dir string) {
-	p, err := StartProcess(Command{Name: "child", Path: "/bin/sleep", Args: []string{"600"}, Log: filepath.Join(dir, "log")})
+	p, err := StartProcess(Command{Path: "/bin/sleep", Args: []string{"600"}, Log: filepath.Join(dir, "log")})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -46,7 +46,8 @@ func (r *Rig) StartOperator(ctx context.Context, flags ...string) (*Operator, er
 		return nil, err
 	}
 	o := &Operator{
-		LogPath: filepath.Join(r.Dir, fmt.Sprintf("operator-%d.log", len(r.operators)+1)), metrics: "http://" + ports[0] + "/metrics",
+		LogPath: filepath.Join(r.Dir, fmt.Sprintf("operator-%d.log", len(r.operators)+1)),
+		metrics: "http://" + ports[0] + "/metrics",
 	}
 	o.Process, err = sandbox.StartProcess(sandbox.Command{
 		Name: "the operator", Path: r.program, Log: o.LogPath, Env: []string{"KUBECONFIG=" + r.kubeconfig},

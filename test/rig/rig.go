@@ -71,7 +71,9 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	if err := environment.BuildOperator(ctx, root, r.program, o.Progress); err != nil {
 		return nil, err
 	}
-	r.Vendor, err = environment.StartVendor(ctx, environment.VendorOptions{Address: "127.0.0.1:0", Simulator: o.Simulator, Wrap: o.Wrap})
+	r.Vendor, err = environment.StartVendor(ctx, environment.VendorOptions{
+		Address: "127.0.0.1:0", Simulator: o.Simulator, Wrap: o.Wrap,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,10 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package environment runs the operator on this machine as in a cluster, but without containers and without Vonage: a Kubernetes
-// control plane, a simulator of the Vonage Video API with one project, and the operator as a process of its own, with no more rights
-// than its ServiceAccount has. The sandbox and the demo take place in it; parts of it serve other tests.
+// Package environment runs the operator on this machine as in a cluster, but without containers and without Vonage: a
+// Kubernetes control plane, a simulator of the Vonage Video API with one project, and the operator as a process of its
+// own, with no more rights than its ServiceAccount has. The sandbox and the demo take place in it; parts of it serve
+// other tests.
 package environment
 
 import (
@@ -38,8 +39,8 @@ const (
 	pollPeriod   = 100 * time.Millisecond
 )
 
-// auditPolicy has the API server write down what the operator asks of it, without contents: that shows whether its roles suffice,
-// whatever its own log says.
+// auditPolicy has the API server write down what the operator asks of it, without contents: that shows whether its
+// roles suffice, whatever its own log says.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
@@ -53,7 +54,8 @@ rules:
 type Options struct {
 	// Dir is the folder for logs and data, which is kept; empty for a temporary one, which Stop removes.
 	Dir string
-	// SimulatorAddress is where the simulated Vonage listens; empty for the usual address, or a free port if that is taken.
+	// SimulatorAddress is where the simulated Vonage listens; empty for the usual address, or a free port if that is
+	// taken.
 	SimulatorAddress string
 	// TokenSecrets lets the operator write tokens into Secrets of namespace default, as config/rbac-token-secrets does.
 	TokenSecrets bool
@@ -61,7 +63,8 @@ type Options struct {
 
 // AddFlags makes the options flags of a program.
 func (o *Options) AddFlags(flags *flag.FlagSet) {
-	flags.StringVar(&o.Dir, "dir", "", "folder for logs and data, which is kept; a temporary one that is removed by default")
+	flags.StringVar(&o.Dir, "dir", "",
+		"folder for logs and data, which is kept; a temporary one that is removed by default")
 	flags.StringVar(&o.SimulatorAddress, "simulator-address", "",
 		"address on which the simulated Vonage listens; a free port of 127.0.0.1 by default")
 	flags.BoolVar(&o.TokenSecrets, "token-secrets", false,
@@ -89,7 +92,8 @@ type Environment struct {
 	vendorLog *os.File
 }
 
-// Start brings everything up and returns when the account is Ready. Lines for people go to progress. ctx bounds the start only.
+// Start brings everything up and returns when the account is Ready. Lines for people go to progress. ctx bounds the
+// start only.
 func Start(ctx context.Context, o Options, progress io.Writer) (_ *Environment, err error) {
 	progress = &lockedWriter{to: progress}
 	root, err := sandbox.ModuleRoot()
@@ -137,11 +141,15 @@ func (e *Environment) makeDir(dir string) (err error) {
 	return nil
 }
 
-// AuditLog is the file in which the API server writes down what the operator asks of it, one audit.k8s.io/v1 Event a line.
+// AuditLog is the file in which the API server writes down what the operator asks of it, one audit.k8s.io/v1 Event a
+// line.
 func (e *Environment) AuditLog() string { return filepath.Join(e.Dir, "audit.log") }
 
-// prepare does at once what takes long: it starts the control plane, builds the operator and renders what is to be installed.
-func (e *Environment) prepare(ctx context.Context, root string, progress io.Writer) ([]*unstructured.Unstructured, error) {
+// prepare does at once what takes long: it starts the control plane, builds the operator and renders what is to be
+// installed.
+func (e *Environment) prepare(
+	ctx context.Context, root string, progress io.Writer,
+) ([]*unstructured.Unstructured, error) {
 	policy := filepath.Join(e.Dir, "audit-policy.yaml")
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return nil, fmt.Errorf("write the audit policy: %w", err)
@@ -153,7 +161,8 @@ func (e *Environment) prepare(ctx context.Context, root string, progress io.Writ
 		controlPlane, err := sandbox.Start(groupCtx, sandbox.Options{
 			CRDs: []string{filepath.Join(root, "config", "crd", "bases")}, Dir: e.Dir, Progress: progress,
 			APIServerArgs: []string{
-				"--audit-policy-file=" + policy, "--audit-log-path=" + e.AuditLog(), "--audit-log-maxsize=100", "--audit-log-maxbackup=1",
+				"--audit-policy-file=" + policy, "--audit-log-path=" + e.AuditLog(),
+				"--audit-log-maxsize=100", "--audit-log-maxbackup=1",
 			},
 		})
 		e.ControlPlane = controlPlane
@@ -192,7 +201,9 @@ func (e *Environment) startVendor(ctx context.Context, address string) (err erro
 }
 
 // install applies roles and namespaces as an installation has them, and makes the account.
-func (e *Environment) install(ctx context.Context, root string, installation []*unstructured.Unstructured, tokenSecrets bool) error {
+func (e *Environment) install(
+	ctx context.Context, root string, installation []*unstructured.Unstructured, tokenSecrets bool,
+) error {
 	if err := e.ControlPlane.Kubeconfig(e.Kubeconfig); err != nil {
 		return err
 	}
@@ -239,7 +250,8 @@ func (e *Environment) waitForAccount(ctx context.Context) error {
 		if ready := meta.FindStatusCondition(account.Status.Conditions, v1alpha1.ReadyCondition); ready != nil {
 			state = fmt.Sprintf("is Ready=%s, %s: %s", ready.Status, ready.Reason, ready.Message)
 		}
-		return fmt.Errorf("the VonageAccount %s after %s; the end of the operator's log:\n%s", state, readyTimeout, e.Operator.LogTail())
+		return fmt.Errorf("the VonageAccount %s after %s; the end of the operator's log:\n%s",
+			state, readyTimeout, e.Operator.LogTail())
 	}
 	if err != nil {
 		return fmt.Errorf("wait for the VonageAccount: %w", err)
@@ -268,8 +280,8 @@ func (e *Environment) Stop() error {
 	return errors.Join(errs...)
 }
 
-// StopAfter is Stop after something went wrong, and returns what went wrong as well. The logs stay, if the operator has come to write
-// one; not after an interrupt, when ctx is done.
+// StopAfter is Stop after something went wrong, and returns what went wrong as well. The logs stay, if the operator has
+// come to write one; not after an interrupt, when ctx is done.
 func (e *Environment) StopAfter(ctx context.Context, err error) error {
 	if e.keepLogs = ctx.Err() == nil && e.Operator != nil; e.keepLogs {
 		err = fmt.Errorf("%w\nThe logs are kept in %s", err, e.Dir)

@@ -22,7 +22,9 @@ import (
 
 func TestWithoutWorkloads(t *testing.T) {
 	var objects []*unstructured.Unstructured
-	for _, kind := range []string{"Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Service", "Deployment", "RoleBinding"} {
+	for _, kind := range []string{
+		"Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Service", "Deployment", "RoleBinding",
+	} {
 		objects = append(objects, &unstructured.Unstructured{Object: map[string]any{"kind": kind}})
 	}
 	var got []string
@@ -40,7 +42,9 @@ func folder(t *testing.T, e *Environment) {
 	if err := os.MkdirAll(filepath.Join(e.Dir, "etcd", "member"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"operator.log", "audit.log", "kubeconfig", "ca.key", "manager", filepath.Join("etcd", "wal.log")} {
+	for _, name := range []string{
+		"operator.log", "audit.log", "kubeconfig", "ca.key", "manager", filepath.Join("etcd", "wal.log"),
+	} {
 		if err := os.WriteFile(filepath.Join(e.Dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +54,7 @@ func folder(t *testing.T, e *Environment) {
 // operator is a process in the operator's place.
 func operator(t *testing.T) *sandbox.Process {
 	t.Helper()
-	p, err := sandbox.StartProcess(sandbox.Command{Path: "/bin/sh", Args: []string{"-c", "exit"}, Log: filepath.Join(t.TempDir(), "log")})
+	p, err := sandbox.StartProcess(sandbox.Command{Path: "/bin/true", Log: filepath.Join(t.TempDir(), "log")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +155,8 @@ func TestVendorServesItsPageAtTheAccountsEndpoint(t *testing.T) {
 func TestVendorAcceptsTheAccountsCredentials(t *testing.T) {
 	v := testVendor(t)
 	va := v.Account()
-	credentials, err := vonage.NewCredentials(vonage.Unified, va.Spec.ProjectID, v.Credentials().Data[v1alpha1.PrivateKeySecretKey])
+	key := v.Credentials().Data[v1alpha1.PrivateKeySecretKey]
+	credentials, err := vonage.NewCredentials(vonage.Unified, va.Spec.ProjectID, key)
 	if err != nil {
 		t.Fatal(err)
 	}

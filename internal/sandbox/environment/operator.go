@@ -31,7 +31,8 @@ const (
 	stopTimeout = 15 * time.Second
 )
 
-// BuildOperator builds the operator of the module in root into the file out. While that takes long it says so on progress.
+// BuildOperator builds the operator of the module in root into the file out. While that takes long it says so on
+// progress.
 func BuildOperator(ctx context.Context, root, out string, progress io.Writer) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/manager")
 	cmd.Dir = root
@@ -61,10 +62,13 @@ func (e *Environment) startOperator(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
-	// The API server learns of roles by a watch. An operator that comes before is refused at first, tries again, and takes seconds longer.
+	// The API server learns of roles by a watch. An operator that comes before is refused at first, tries again, and takes
+	// seconds longer.
 	err = wait.PollUntilContextTimeout(ctx, pollPeriod, readyTimeout, true, func(ctx context.Context) (bool, error) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Group: v1alpha1.GroupVersion.Group, Resource: "vonageaccounts"},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Verb: "list", Group: v1alpha1.GroupVersion.Group, Resource: "vonageaccounts",
+			},
 		}}
 		err := c.Create(ctx, review)
 		return review.Status.Allowed, err

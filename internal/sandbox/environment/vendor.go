@@ -27,8 +27,8 @@ const (
 	AccountName     = "default"
 	CredentialsName = "vonage-credentials"
 
-	// usualSimulatorAddress is where the simulator listens if nobody asked for another address and nobody else listens there: the page
-	// stays at the same place from one sandbox to the next.
+	// usualSimulatorAddress is where the simulator listens if nobody asked for another address and nobody else listens
+	// there: the page stays at the same place from one sandbox to the next.
 	usualSimulatorAddress = "127.0.0.1:8088"
 )
 
@@ -118,7 +118,9 @@ func (v *Vendor) Credentials() *corev1.Secret {
 // Account is the VonageAccount of the project, marked as the default.
 func (v *Vendor) Account() *v1alpha1.VonageAccount {
 	return &v1alpha1.VonageAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: AccountName, Annotations: map[string]string{v1alpha1.DefaultAccountAnnotation: "true"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: AccountName, Annotations: map[string]string{v1alpha1.DefaultAccountAnnotation: "true"},
+		},
 		Spec: v1alpha1.VonageAccountSpec{
 			ProjectID:            v.ProjectID,
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: CredentialsName},
