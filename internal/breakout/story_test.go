@@ -21,6 +21,11 @@ import (
 
 var source = breakout.Source{Set: "school/groups", UID: "2b7c", MeetingRoom: "algebra"}
 
+type (
+	person = v1alpha1.ParticipantName
+	room   = v1alpha1.BreakoutRoomName
+)
+
 // listed is a room of a view.
 func listed(name room, displayName string, members ...person) v1alpha1.BreakoutRoomStatus {
 	return v1alpha1.BreakoutRoomStatus{Name: name, DisplayName: displayName, MeetingRoomName: "groups-" + string(name), SessionID: "1_" + string(name), Participants: members}

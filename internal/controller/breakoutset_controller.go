@@ -10,11 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -35,16 +33,12 @@ type BreakoutSetReconciler struct {
 	// Accounts turns an account's name into a client of the Vonage API.
 	Accounts *account.Registry
 
-	// Clock is the time that schedules, countdowns and graces go by.
-	Clock clock.WithDelayedExecution
-
 	// Recorder records events.
 	Recorder events.EventRecorder
 
 	// MaxConcurrentReconciles is how many sets are worked on at once.
 	MaxConcurrentReconciles int
 
-	alarms    *alarms
 	telling   *tellings
 	written   *memory[time.Time] // when the status was written last
 	gathering *memory[time.Time] // since when something is missing of what is to be told
@@ -89,8 +83,7 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 			return ctrl.Result{}, outcome(err)
 		}
 	}
-	r.alarms.set(req.NamespacedName, s.due)
-	return ctrl.Result{}, nil
+	return requeueAt(s.due), nil
 }
 
 // outcome tells errors that only mean "somebody was faster" from those that need backing off. When to look again by the clock is not noted: it
@@ -130,7 +123,6 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := indexBreakoutSets(mgr); err != nil {
 		return err
 	}
-	r.alarms = newAlarms(r.Clock)
 	r.telling = newTellings()
 	r.written, r.gathering, r.released = newMemory[time.Time](), newMemory[time.Time](), newMemory[bool]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
@@ -139,8 +131,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.BreakoutSet{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}), r.supersede())).
 		Owns(&v1alpha1.MeetingRoom{}).
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
-		WatchesRawSource(r.alarms.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newPatient(r))
 }
 

@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -248,7 +249,8 @@ func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
 
 // removeRooms deletes the breakout rooms that nobody is told of any more, and lets those go whose people had their grace.
 func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScope) error {
-	for name, room := range s.children {
+	for _, name := range slices.Sorted(maps.Keys(s.children)) {
+		room := s.children[name]
 		if s.stays(name, room) {
 			continue
 		}

@@ -77,7 +77,6 @@ func (s *breakoutScope) wantsOpen() bool { return s.schedule.Open && s.main != n
 func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.NamespacedName) (*breakoutScope, error) {
 	set := &v1alpha1.BreakoutSet{}
 	if err := r.Get(ctx, key, set); err != nil {
-		r.alarms.set(key, time.Time{})
 		r.written.forget(key)
 		r.gathering.forget(key)
 		r.released.forget(key)
@@ -87,7 +86,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 	if *r.released.of(set) {
 		return nil, nil
 	}
-	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: r.Clock.Now()}
+	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: time.Now()}
 	if err := r.readChildren(ctx, s); err != nil {
 		return nil, err
 	}

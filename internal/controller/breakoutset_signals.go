@@ -52,17 +52,17 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		if missing := t.missing(); len(missing) > 0 && patient {
 			breakout.NoteProgress(s.status(), missing, t.began)
 			s.trouble = t.trouble
-			s.wake(minTime(t.again(r.Clock.Now()), s.patience(t)))
+			s.wake(minTime(t.again(time.Now()), s.patience(t)))
 			return nil
 		}
 		s.trouble = t.trouble
-		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), r.Clock.Now())
+		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())
 		s.told = append(s.told, t.steps...)
 		if err := r.commitStatus(ctx, s); err != nil {
 			return err // what was told is remembered, and noted next time
 		}
 		r.telling.done(s.set)
-		s.now = r.Clock.Now()
+		s.now = time.Now()
 		s.wake(s.now) // who has left a room by now needs no token for it
 	}
 }
@@ -100,12 +100,12 @@ func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *t
 	defer stop()
 	for _, due := range []time.Time{s.schedule.Next, s.farewellLimit()} { // a due timer goes before what is still to be said
 		if due.After(s.now) {
-			timer := r.Clock.AfterFunc(max(due.Sub(r.Clock.Now()), time.Millisecond), stop)
+			timer := time.AfterFunc(max(time.Until(due), time.Millisecond), stop)
 			defer timer.Stop()
 		}
 	}
 	source := breakout.Source{Set: s.set.Namespace + "/" + s.set.Name, UID: string(s.set.UID), MeetingRoom: s.set.Spec.MeetingRoomRef.Name}
-	script := breakout.NewScript(source, s.status(), t.steps, r.Clock.Now())
+	script := breakout.NewScript(source, s.status(), t.steps, time.Now())
 	var group errgroup.Group
 	group.SetLimit(r.resources.signals)
 	for _, room := range t.missing() {

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
@@ -80,12 +79,12 @@ func (s *breakoutScope) conclude() {
 	}
 	phase := s.phase()
 	st.State = phase.state
-	setVerdict(s.set, v1alpha1.SignalsDeliveredCondition, s.delivered(), s.clock())
-	setVerdict(s.set, v1alpha1.OpenCondition, phase.open, s.clock())
+	setVerdict(s.set, v1alpha1.SignalsDeliveredCondition, s.delivered(), s.now)
+	setVerdict(s.set, v1alpha1.OpenCondition, phase.open, s.now)
 	if s.main != nil {
-		setVerdict(s.set, v1alpha1.PlacementsHonouredCondition, s.placementsHonoured(), s.clock())
+		setVerdict(s.set, v1alpha1.PlacementsHonouredCondition, s.placementsHonoured(), s.now)
 	}
-	summarise(s.set, phase.ready, s.clock())
+	summarise(s.set, phase.ready, s.now)
 }
 
 // phase is where the set stands.
@@ -237,18 +236,6 @@ func (s *breakoutScope) placementsHonoured() verdict {
 		return achieved(v1alpha1.PlacementsHonouredReason, "everybody is where the assignment wants them")
 	}
 }
-
-// clock is the moment that this reconcile goes by.
-func (s *breakoutScope) clock() clock.PassiveClock { return moment(s.now) }
-
-// moment is a clock that stands still.
-type moment time.Time
-
-// Now returns the moment.
-func (m moment) Now() time.Time { return time.Time(m) }
-
-// Since returns how long before the moment t was.
-func (m moment) Since(t time.Time) time.Duration { return time.Time(m).Sub(t) }
 
 // stories are the events that tell what was said to everybody, by step.
 var stories = map[breakout.StepKind][2]string{

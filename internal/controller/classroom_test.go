@@ -1,26 +1,22 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package controller_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
 // classroom is a world with a meeting that is ready: a host, a co-host, students, and a browser of each connected to the main room.
@@ -33,7 +29,7 @@ type classroom struct {
 // newClassroom makes a classroom whose main room is called "class".
 func newClassroom(students ...string) *classroom {
 	GinkgoHelper()
-	w := newWorld(withKinds(setupVonageAccounts, setupMeetingRooms, setupBreakoutSets, setupRoomSignals))
+	w := newWorld()
 	w.makeAccount("default", asDefault)
 	c := &classroom{world: w, browsers: map[string]*simulator.Client{}}
 	c.main = w.makeReadyRoom("class", func(r *v1alpha1.MeetingRoom) {
@@ -43,33 +39,23 @@ func newClassroom(students ...string) *classroom {
 			r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(s)})
 		}
 	})
-	Expect(workers()).NotTo(BeEmpty(), "turn goes by them")
 	for _, p := range c.main.Spec.Participants {
 		c.browsers[string(p.Name)] = w.connect(tokenOf(c.main, string(p.Name)).Token)
 	}
 	return c
 }
 
-// newSet is a set for the class, not created yet.
-func (c *classroom) newSet(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
-	set := &v1alpha1.BreakoutSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name},
-		Spec: v1alpha1.BreakoutSetSpec{
-			MeetingRoomRef:    v1alpha1.LocalObjectReference{Name: c.main.Name},
-			CloseGraceSeconds: ptr.To[int32](10),
-		},
-	}
-	for _, f := range change {
-		f(set)
-	}
-	return set
-}
-
-// makeSet makes a set and does not wait.
-func (c *classroom) makeSet(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
+// makeSet makes a set for the class and does not wait.
+func (c *classroom) makeSet(name string, changes ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
 	GinkgoHelper()
-	set := c.newSet(name, change...)
-	Expect(admin.Create(context.Background(), set)).To(Succeed())
+	set := &v1alpha1.BreakoutSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: name},
+		Spec:       v1alpha1.BreakoutSetSpec{MeetingRoomRef: v1alpha1.LocalObjectReference{Name: c.main.Name}, CloseGraceSeconds: new(int32(10))},
+	}
+	for _, change := range changes {
+		change(set)
+	}
+	c.Create(set)
 	return set
 }
 
@@ -80,25 +66,6 @@ func (c *classroom) open(name string, change ...func(*v1alpha1.BreakoutSet)) *v1
 	c.waitReady(set)
 	Expect(set.Status.State).To(Equal(v1alpha1.StateOpen))
 	return set
-}
-
-// withRooms gives a set rooms: "red", or "red=Red team", or "red/2" for two people.
-func withRooms(rooms ...string) func(*v1alpha1.BreakoutSet) {
-	return func(set *v1alpha1.BreakoutSet) {
-		set.Spec.Rooms = nil
-		for _, r := range rooms {
-			name, size, limited := strings.Cut(r, "/")
-			name, display, _ := strings.Cut(name, "=")
-			room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(name), DisplayName: display}
-			if limited {
-				var n int32
-				_, err := fmt.Sscan(size, &n)
-				Expect(err).NotTo(HaveOccurred())
-				room.MaxParticipants = &n
-			}
-			set.Spec.Rooms = append(set.Spec.Rooms, room)
-		}
-	}
 }
 
 // withMode gives a set a mode and placements, such as "Ada=red".
@@ -116,7 +83,7 @@ func withMode(mode v1alpha1.BreakoutSetMode, placements ...string) func(*v1alpha
 // room is the MeetingRoom of a breakout room, as it is now.
 func (c *classroom) room(set, name string) *v1alpha1.MeetingRoom {
 	GinkgoHelper()
-	return refresh(&v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: set + "-" + name}})
+	return refresh(c, &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: set + "-" + name}})
 }
 
 // enter has a participant's browser go from the main room to a breakout room, with the token of that room's status.
@@ -169,6 +136,18 @@ func (c *classroom) told(browser *simulator.Client) []string {
 	return lines
 }
 
+// hears waits until what a browser was told matches.
+func (c *classroom) hears(browser *simulator.Client, matcher OmegaMatcher) {
+	GinkgoHelper()
+	eventually(c, func() []string { return c.told(browser) }, matcher)
+}
+
+// hearsAfter is hears without the first so many of what it was told.
+func (c *classroom) hearsAfter(n int, browser *simulator.Client, matcher OmegaMatcher) {
+	GinkgoHelper()
+	eventually(c, func() []string { return c.told(browser)[min(n, len(c.told(browser))):] }, matcher)
+}
+
 func (c *classroom) line(typ, data string) string {
 	GinkgoHelper()
 	var d heardData
@@ -187,7 +166,7 @@ func (c *classroom) line(typ, data string) string {
 		}
 		return line
 	case typ == "count-down-timer" && d.EndTime != nil:
-		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period, time.UnixMilli(*d.EndTime).Sub(c.clock.Now()).Round(time.Second), d.CountDownTimer)
+		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period, time.Until(time.UnixMilli(*d.EndTime)).Round(time.Second), d.CountDownTimer)
 		if d.IsManualReturn {
 			line += ", manual"
 		}
@@ -202,34 +181,25 @@ func (c *classroom) line(typ, data string) string {
 // waitState waits until a set's state is that.
 func (c *classroom) waitState(set *v1alpha1.BreakoutSet, state v1alpha1.BreakoutSetState) {
 	GinkgoHelper()
-	Eventually(func() v1alpha1.BreakoutSetState {
-		if err := admin.Get(context.Background(), client.ObjectKeyFromObject(set), set); err != nil {
-			return ""
-		}
-		return set.Status.State
-	}).Should(Equal(state))
+	eventually(c, func() v1alpha1.BreakoutSetState { return refresh(c, set).Status.State }, Equal(state))
 }
 
-// onTheSecond turns the clock on to a whole second, since times in objects have no fractions, and returns it.
+// onTheSecond lets time go on to a whole second, since times in objects have no fractions, and returns it.
 func (c *classroom) onTheSecond() time.Time {
-	now := c.clock.Now()
-	c.turn(now.Truncate(time.Second).Add(time.Second).Sub(now))
-	return c.clock.Now()
-}
-
-// lasting gives a set a duration; 0 takes it away.
-func lasting(seconds int32) func(*v1alpha1.BreakoutSet) {
-	return func(set *v1alpha1.BreakoutSet) {
-		set.Spec.DurationSeconds = nil
-		if seconds != 0 {
-			set.Spec.DurationSeconds = &seconds
-		}
-	}
+	c.Pass(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+	return time.Now()
 }
 
 // openingAt gives a set a time to open.
 func openingAt(t time.Time) func(*v1alpha1.BreakoutSet) {
 	return func(set *v1alpha1.BreakoutSet) { set.Spec.OpenAt = &metav1.Time{Time: t} }
+}
+
+// resend asks for everything to be told again.
+func resend(value string) func(*v1alpha1.BreakoutSet) {
+	return func(set *v1alpha1.BreakoutSet) {
+		metav1.SetMetaDataAnnotation(&set.ObjectMeta, v1alpha1.ResendAnnotation, value)
+	}
 }
 
 // closed wants a set closed.
@@ -268,53 +238,14 @@ func revisionsOf(browser *simulator.Client) []int64 {
 	return revisions
 }
 
-// killAt has the operator die at the nth write for which it is meant, such as "roomsignals/hello/status": after it landed, or instead of
-// it. From then on it writes nothing. The channel is closed when that has happened; reborn starts another operator.
-func (c *classroom) killAt(match string, nth int, lands bool) <-chan struct{} {
-	killed := make(chan struct{})
-	var seen atomic.Int32
-	c.api.intercept(func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
-		if strings.Contains(req.URL.Path, match) {
-			seen.Add(1)
-		}
-		if int(seen.Load()) < nth {
-			return send()
-		}
-		select {
-		case <-killed:
-		default:
-			if lands {
-				resp, err := send()
-				if err != nil {
-					return nil, err
-				}
-				_ = resp.Body.Close()
-			}
-			close(killed)
-		}
-		<-req.Context().Done()
-		return nil, req.Context().Err()
-	})
-	return killed
-}
-
-// reborn starts another operator after killAt.
-func (c *classroom) reborn(killed <-chan struct{}) {
-	GinkgoHelper()
-	Eventually(killed).Should(BeClosed())
-	c.stop()
-	c.api.intercept(nil)
-	c.start()
-}
-
 // makeSignal makes a RoomSignal and does not wait.
 func (c *classroom) makeSignal(name string, change ...func(*v1alpha1.RoomSignal)) *v1alpha1.RoomSignal {
 	GinkgoHelper()
-	signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name}}
+	signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: name}}
 	for _, f := range change {
 		f(signal)
 	}
-	Expect(admin.Create(context.Background(), signal)).To(Succeed())
+	c.Create(signal)
 	return signal
 }
 

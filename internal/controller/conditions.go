@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -56,13 +55,13 @@ func stalled(reason, message string) verdict {
 func (v verdict) ok() bool { return v.Status == metav1.ConditionTrue }
 
 // setCondition sets a condition of the object's present generation. The time of transition, in whole seconds, changes only with the status.
-func setCondition(obj conditioned, typ string, status metav1.ConditionStatus, reason, message string, clk clock.PassiveClock) {
+func setCondition(obj conditioned, typ string, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	conditions := obj.GetConditions()
 	meta.SetStatusCondition(&conditions, metav1.Condition{
 		Type:               typ,
 		Status:             status,
 		ObservedGeneration: obj.GetGeneration(),
-		LastTransitionTime: metav1.NewTime(clk.Now().Truncate(time.Second)),
+		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 		Reason:             reason,
 		Message:            truncate(message, maxMessageBytes),
 	})
@@ -70,8 +69,8 @@ func setCondition(obj conditioned, typ string, status metav1.ConditionStatus, re
 }
 
 // setVerdict is setCondition for a verdict.
-func setVerdict(obj conditioned, typ string, v verdict, clk clock.PassiveClock) {
-	setCondition(obj, typ, v.Status, v.Reason, v.Message, clk)
+func setVerdict(obj conditioned, typ string, v verdict, now time.Time) {
+	setCondition(obj, typ, v.Status, v.Reason, v.Message, now)
 }
 
 // removeCondition removes a condition, if it is there.
@@ -84,18 +83,18 @@ func removeCondition(obj conditioned, typ string) {
 
 // summarise sets Ready, and Reconciling and Stalled so that they agree with it as kstatus asks for: neither while Ready is True, else exactly
 // one of them.
-func summarise(obj conditioned, ready verdict, clk clock.PassiveClock) {
-	setVerdict(obj, v1alpha1.ReadyCondition, ready, clk)
+func summarise(obj conditioned, ready verdict, now time.Time) {
+	setVerdict(obj, v1alpha1.ReadyCondition, ready, now)
 	switch {
 	case ready.ok():
 		removeCondition(obj, v1alpha1.ReconcilingCondition)
 		removeCondition(obj, v1alpha1.StalledCondition)
 	case ready.Stalled:
 		removeCondition(obj, v1alpha1.ReconcilingCondition)
-		setCondition(obj, v1alpha1.StalledCondition, metav1.ConditionTrue, ready.Reason, ready.Message, clk)
+		setCondition(obj, v1alpha1.StalledCondition, metav1.ConditionTrue, ready.Reason, ready.Message, now)
 	default:
 		removeCondition(obj, v1alpha1.StalledCondition)
-		setCondition(obj, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, ready.Reason, ready.Message, clk)
+		setCondition(obj, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, ready.Reason, ready.Message, now)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	testclock "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -66,7 +65,7 @@ func TestSummarise(t *testing.T) {
 			room := &v1alpha1.MeetingRoom{}
 			room.Generation = 7
 			room.Status.Conditions = tc.before
-			summarise(room, tc.ready, testclock.NewFakePassiveClock(now))
+			summarise(room, tc.ready, now)
 			if diff := cmp.Diff(tc.want, room.Status.Conditions); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}

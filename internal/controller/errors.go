@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
@@ -119,11 +117,6 @@ func outlive(ctx context.Context, most time.Duration) (context.Context, context.
 		stop()
 		cancel()
 	}
-}
-
-// rateLimiter paces reconciles that end with an error, which are those of the API server: each object by itself, at most five minutes.
-func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 5*time.Minute)
 }
 
 // minTime is the earlier of two times.

@@ -10,7 +10,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -30,9 +29,6 @@ type MeetingRoomReconciler struct {
 	// Accounts turns a room's account into a client of the Vonage API.
 	Accounts *account.Registry
 
-	// Clock is the time that tokens, retries and graces go by.
-	Clock clock.WithDelayedExecution
-
 	// Recorder records events.
 	Recorder events.EventRecorder
 
@@ -40,7 +36,6 @@ type MeetingRoomReconciler struct {
 	MaxConcurrentReconciles int
 
 	writes *ownWrites
-	alarms *alarms
 	rooms  *memory[roomMemory]
 }
 
@@ -80,19 +75,11 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	if !room.DeletionTimestamp.IsZero() {
 		wake, err := r.reconcileDeletion(ctx, room.DeepCopy())
-		return r.outcome(req, wake, err)
+		return requeueAt(wake), err
 	}
-	s := &roomScope{before: room, room: room.DeepCopy(), now: r.Clock.Now()}
+	s := &roomScope{before: room, room: room.DeepCopy(), now: time.Now()}
 	err := r.reconcileRoom(ctx, s)
-	return r.outcome(req, s.wake, err)
-}
-
-// outcome has the room reconciled again at a time, or after an error when the queue sees fit: what the room looked like may be outdated then.
-func (r *MeetingRoomReconciler) outcome(req ctrl.Request, wake time.Time, err error) (ctrl.Result, error) {
-	if err == nil {
-		r.alarms.set(req.NamespacedName, wake)
-	}
-	return ctrl.Result{}, err
+	return requeueAt(s.wake), err
 }
 
 // reconcileRoom runs the phases. What stands in the way of a phase is in the scope and becomes a condition; an error is one of the API server.
@@ -195,5 +182,4 @@ func (r *MeetingRoomReconciler) resolveAccount(ctx context.Context, s *roomScope
 func (r *MeetingRoomReconciler) forget(key client.ObjectKey) {
 	r.writes.Forget(key)
 	r.rooms.forget(key)
-	r.alarms.set(key, time.Time{})
 }

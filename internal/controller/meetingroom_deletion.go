@@ -80,7 +80,7 @@ func (r *MeetingRoomReconciler) awaitFarewell(ctx context.Context, room *v1alpha
 	if err != nil || set.UID != owner.UID {
 		return time.Time{}, nil
 	}
-	return r.Clock.Now().Add(recheckLock), nil
+	return time.Now().Add(recheckLock), nil
 }
 
 // awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do. It returns the zero time
@@ -91,7 +91,7 @@ func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.Me
 		return time.Time{}, err
 	}
 	limit := room.DeletionTimestamp.Add(breakout.CloseGrace(set) + setsPatience)
-	if !r.Clock.Now().Before(limit) {
+	if !time.Now().Before(limit) {
 		return time.Time{}, nil
 	}
 	return limit, nil
@@ -113,7 +113,7 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	if !strings.EqualFold(acc.ProjectID, room.Status.ProjectID) {
 		return time.Time{}, "people may still be in the session: its account now stands for another project", nil
 	}
-	mem, now := r.rooms.of(room), r.Clock.Now()
+	mem, now := r.rooms.of(room), time.Now()
 	if mem.disconnectingSince.IsZero() {
 		mem.disconnectingSince = now
 	}
@@ -127,7 +127,7 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	}
 	t := troubleOf(err, mem.disconnectFailures, room.UID)
 	mem.disconnectFailures++
-	again := r.Clock.Now().Add(max(t.after, retryBase/2))
+	again := time.Now().Add(max(t.after, retryBase/2))
 	if vonage.ClassOf(err) == vonage.ClassTerminal || !again.Before(limit) {
 		return time.Time{}, "people may still be in the session: " + err.Error(), nil
 	}
@@ -139,7 +139,7 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 func (r *MeetingRoomReconciler) disconnectEverybody(ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer r.Clock.AfterFunc(max(most, time.Second), cancel).Stop()
+	defer time.AfterFunc(max(most, time.Second), cancel).Stop()
 	connections, err := vendor.ListConnections(ctx, sessionID)
 	if err != nil {
 		return err

@@ -5,10 +5,10 @@ package controller
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/clock"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
@@ -27,11 +27,11 @@ func readyRoom(session, tokens verdict) verdict {
 
 // concludeRoom sets a room's conditions. Its generation is observed when it is carried out, or cannot be until somebody changes something;
 // not while the operator is still at work.
-func concludeRoom(room *v1alpha1.MeetingRoom, session, tokens verdict, clk clock.PassiveClock) {
+func concludeRoom(room *v1alpha1.MeetingRoom, session, tokens verdict, now time.Time) {
 	ready := readyRoom(session, tokens)
-	summarise(room, ready, clk)
-	setVerdict(room, v1alpha1.SessionReadyCondition, session, clk)
-	setVerdict(room, v1alpha1.TokensReadyCondition, tokens, clk)
+	summarise(room, ready, now)
+	setVerdict(room, v1alpha1.SessionReadyCondition, session, now)
+	setVerdict(room, v1alpha1.TokensReadyCondition, tokens, now)
 	if ready.ok() || ready.Stalled {
 		room.Status.ObservedGeneration = room.Generation
 	}
@@ -51,7 +51,7 @@ func (r *MeetingRoomReconciler) publishStatus(ctx context.Context, s *roomScope)
 
 // writeStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is there.
 func (r *MeetingRoomReconciler) writeStatus(ctx context.Context, s *roomScope) error {
-	concludeRoom(s.room, s.session, s.tokens, r.Clock)
+	concludeRoom(s.room, s.session, s.tokens, time.Now())
 	if equality.Semantic.DeepEqual(s.before.Status, s.room.Status) {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -17,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -59,14 +59,12 @@ func (r *MeetingRoomReconciler) SetupWithManager(mgr ctrl.Manager) error {
 				return !equality.Semantic.DeepEqual(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
 			},
 		})).
-		WatchesRawSource(r.alarms.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrentReconciles, 1), RateLimiter: rateLimiter()}).
+		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newPatient(r))
 }
 
 func (r *MeetingRoomReconciler) init() {
-	r.writes = newOwnWrites(r.Clock)
-	r.alarms = newAlarms(r.Clock)
+	r.writes = newOwnWrites()
 	r.rooms = newMemory[roomMemory]()
 }
 
@@ -175,5 +173,5 @@ func mainRoomOf(_ context.Context, o client.Object) []reconcile.Request {
 // mayFreeRoom tells whether a set may have let go of its main room.
 func (r *MeetingRoomReconciler) mayFreeRoom(o client.Object) bool {
 	set, ok := o.(*v1alpha1.BreakoutSet)
-	return !ok || !inUse(set) || !breakout.Holds(set, r.Clock.Now())
+	return !ok || !inUse(set) || !breakout.Holds(set, time.Now())
 }

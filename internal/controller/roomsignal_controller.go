@@ -10,11 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -33,16 +31,11 @@ type RoomSignalReconciler struct {
 	// Accounts turns an account's name into a client of the Vonage API.
 	Accounts *account.Registry
 
-	// Clock is the time that deadlines go by.
-	Clock clock.WithDelayedExecution
-
 	// Recorder records events.
 	Recorder events.EventRecorder
 
 	// MaxConcurrentReconciles is how many signals are worked on at once.
 	MaxConcurrentReconciles int
-
-	alarms *alarms
 
 	sent *memory[sent]
 }
@@ -59,15 +52,14 @@ const defaultSignalDeadline = time.Minute
 func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	signal := &v1alpha1.RoomSignal{}
 	if err := r.Get(ctx, req.NamespacedName, signal); err != nil || !signal.DeletionTimestamp.IsZero() {
-		r.alarms.set(req.NamespacedName, time.Time{})
 		r.sent.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if signal.Status.CompletionTime != nil {
 		r.sent.forget(req.NamespacedName)
-		return ctrl.Result{}, r.expire(ctx, signal)
+		return r.expire(ctx, signal)
 	}
-	s := &signalScope{signal: signal, written: signal.DeepCopy(), now: r.Clock.Now()}
+	s := &signalScope{signal: signal, written: signal.DeepCopy(), now: time.Now()}
 	s.wake(s.deadline())
 	s.recall(r.sent.peek(signal))
 	err := r.send(ctx, s)
@@ -75,13 +67,12 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		err = r.commit(ctx, s)
 	}
 	if err == nil && signal.Status.CompletionTime != nil {
-		return ctrl.Result{}, r.expire(ctx, signal)
+		return r.expire(ctx, signal)
 	}
 	if err != nil { // the queue tries again: when to do so by the clock was found out from something outdated
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	r.alarms.set(req.NamespacedName, s.due)
-	return ctrl.Result{}, nil
+	return requeueAt(s.due), nil
 }
 
 // sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent
@@ -127,22 +118,19 @@ func (r *RoomSignalReconciler) commit(ctx context.Context, s *signalScope) error
 }
 
 // expire deletes a finished signal when its ttlSecondsAfterFinished is over.
-func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.RoomSignal) error {
+func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.RoomSignal) (ctrl.Result, error) {
 	if signal.Spec.TTLSecondsAfterFinished == nil {
-		r.alarms.set(client.ObjectKeyFromObject(signal), time.Time{})
-		return nil
+		return ctrl.Result{}, nil
 	}
-	at := signal.Status.CompletionTime.Add(secondsOf(signal.Spec.TTLSecondsAfterFinished, 0))
-	if at.After(r.Clock.Now()) {
-		r.alarms.set(client.ObjectKeyFromObject(signal), at)
-		return nil
+	expiry := signal.Status.CompletionTime.Add(secondsOf(signal.Spec.TTLSecondsAfterFinished, 0))
+	if expiry.After(time.Now()) {
+		return requeueAt(expiry), nil
 	}
-	return client.IgnoreNotFound(r.Delete(ctx, signal, client.Preconditions{UID: &signal.UID}))
+	return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, signal, client.Preconditions{UID: &signal.UID}))
 }
 
 // SetupWithManager registers the controller with a manager.
 func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.alarms = newAlarms(r.Clock)
 	r.sent = newMemory[sent]()
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoomSignal{}, unfinishedIndex, func(o client.Object) []string {
 		if o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil {
@@ -161,8 +149,7 @@ func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return o.(*v1alpha1.MeetingRoom).Status.SessionID != ""
 		}))).
-		WatchesRawSource(r.alarms.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newPatient(r))
 }
 

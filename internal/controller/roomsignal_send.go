@@ -91,8 +91,8 @@ func (s *signalScope) number() { s.signal.Status.Order = orderOf(s.signal) }
 
 func (s *signalScope) say(v verdict) {
 	s.signal.Status.ObservedGeneration = s.signal.Generation
-	setVerdict(s.signal, v1alpha1.DeliveredCondition, v, moment(s.now))
-	summarise(s.signal, v, moment(s.now))
+	setVerdict(s.signal, v1alpha1.DeliveredCondition, v, s.now)
+	summarise(s.signal, v, s.now)
 }
 
 func (s *signalScope) finish(v verdict) {
@@ -168,7 +168,7 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 	}
 	_ = group.Wait()
 	*last = sent{deliveries: slices.Clone(deliveries)}
-	now := r.Clock.Now()
+	now := time.Now()
 	for i, t := range troubles {
 		if t == nil {
 			continue
@@ -247,7 +247,7 @@ func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.
 	}
 	if !breakout.IsOpen(set) {
 		v := stalled(v1alpha1.BreakoutSetNotOpenReason, "BreakoutSet "+name+" is not open: send the signal to its meeting room, or when the set is open")
-		if breakout.ScheduleOf(set, r.Clock.Now()).Open {
+		if breakout.ScheduleOf(set, time.Now()).Open {
 			v = underWay(v1alpha1.BreakoutSetNotOpenReason, "waiting for BreakoutSet "+name+" to open")
 		}
 		return nil, &v, nil

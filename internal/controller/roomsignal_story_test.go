@@ -1,11 +1,9 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package controller_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,35 +11,35 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
 var _ = Describe("A RoomSignal", func() {
 	// inGroups is a class with an open set of two rooms, Ada in red and nobody in blue, and the signals so far forgotten.
 	inGroups := func() (c *classroom, ada *simulator.Client) {
 		c = newClassroom("Ada", "Ben")
-		c.open("groups", withRooms("red=Red team", "blue"), withMode(v1alpha1.ModeManual, "Ada=red"))
+		c.open("groups", sim.WithRooms("red=Red team", "blue"), sim.WithPlacements("Ada=red"))
 		ada = c.enter("groups", "red", "Ada")
-		c.turn(10 * time.Second)
-		c.quiet()
-		c.api.reset()
-		c.sim.ResetCalls()
+		c.Pass(9 * time.Second)
+		c.onTheSecond()
+		c.mark()
+		c.Vendor.ResetCalls()
 		return c, ada
 	}
 	// failsIn makes signals to a room of the set fail.
 	failsIn := func(c *classroom, room string, f simulator.Fault) {
 		f.Op, f.SessionID = simulator.OpSignal, c.room("groups", room).Status.SessionID
-		c.sim.AddFault(f)
+		c.Vendor.AddFault(f)
 	}
 	unavailable := simulator.Fault{Kind: simulator.FaultStatus, Status: 503}
-	attempts := func(signal *v1alpha1.RoomSignal) func() string {
-		return func() string { return deliveriesOf(refresh(signal)) }
+	// goes waits until that is what became of a signal, or part of it.
+	goes := func(c *classroom, signal *v1alpha1.RoomSignal, want string) {
+		GinkgoHelper()
+		eventually(c, func() string { return deliveriesOf(refresh(c, signal)) }, ContainSubstring(want))
 	}
 	last := func(browser *simulator.Client) simulator.Signal {
 		all := browser.Signals()
@@ -50,7 +48,7 @@ var _ = Describe("A RoomSignal", func() {
 	}
 
 	Describe("saying something", func() {
-		It("tells one meeting room a message", func() {
+		It("tells one meeting room a message", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toRoom("class"), saying("Host", `Five "minutes" left & <counting> ⏰`))
 			c.waitReady(signal)
@@ -62,21 +60,20 @@ var _ = Describe("A RoomSignal", func() {
 			Expect(signal.Status.CompletionTime).NotTo(BeNil())
 			Expect(signal.Status.Deliveries[0].SessionID).To(Equal(c.main.Status.SessionID))
 
-			c.quiet()
-			Expect(c.api.of("roomsignals")).To(Equal([]string{"PUT status", "PUT status"})) // whom it goes to; what became of it
-			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(1))
-		})
+			// Whom it goes to; what became of it.
+			Expect(c.did()).To(Equal([]string{"update roomsignals/hello/status", "vonage post class signal message", "update roomsignals/hello/status"}))
+		}))
 
-		It("tells a breakout room alone by its meeting room", func() {
+		It("tells a breakout room alone by its meeting room", story(func() {
 			c, ada := inGroups()
 			before := len(c.browsers["Ben"].Signals())
 			c.waitReady(c.makeSignal("hello", toRoom("groups-red"), saying("Somebody", "Hello")))
 			Expect(textsOf(ada)).To(Equal([]string{"Hello"}))
 			Expect(last(ada).Data).To(ContainSubstring(`"sender":{"id":"Somebody","name":"Somebody","role":"participant","isCohost":false}`))
 			Expect(c.browsers["Ben"].Signals()).To(HaveLen(before))
-		})
+		}))
 
-		It("tells the main room and all breakout rooms of a set", func() {
+		It("tells the main room and all breakout rooms of a set", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toSet("groups"), saying("Co", "Come back"))
 			c.waitReady(signal)
@@ -87,12 +84,11 @@ var _ = Describe("A RoomSignal", func() {
 			}
 			Expect(last(ada)).To(And(HaveField("Type", "message"), HaveField("Data", data(`"Red team"`))))
 			Expect(last(c.browsers["Host"])).To(And(HaveField("Type", "message"), HaveField("Data", data("null"))))
-			c.quiet()
 			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(3))
-			Expect(c.api.of("roomsignals")).To(Equal([]string{"PUT status", "PUT status"}))
-		})
+			Expect(c.wrote("roomsignals")).To(HaveLen(2))
+		}))
 
-		It("tells just some rooms, the main room among them", func() {
+		It("tells just some rooms, the main room among them", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toSet("groups", "blue", "main"), saying("Co", "Hello"))
 			c.waitReady(signal)
@@ -103,9 +99,9 @@ var _ = Describe("A RoomSignal", func() {
 			nobody := c.makeSignal("nobody", toSet("groups", "blue"), saying("Co", "Hello?"))
 			c.waitReady(nobody)
 			c.waitCondition(nobody, v1alpha1.DeliveredCondition, metav1.ConditionTrue, v1alpha1.NoRecipientsReason)
-		})
+		}))
 
-		It("raises a hand in a breakout room with everybody", func() {
+		It("raises a hand in a breakout room with everybody", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hand", toSet("groups"), func(s *v1alpha1.RoomSignal) {
 				s.Spec.RaiseHand = &v1alpha1.RaiseHand{Participant: "Ada", Room: "red"}
@@ -116,9 +112,9 @@ var _ = Describe("A RoomSignal", func() {
 					`{"id":"`+string(signal.UID)+`","name":"Ada","role":"participant","isCohost":false,"fromRoom":{"id":"groups-red","name":"Red team"}}`)))
 			}
 			Expect(ada.Signals()).To(HaveLen(1))
-		})
+		}))
 
-		It("sends a signal of the user's own as it is, up to the limit", func() {
+		It("sends a signal of the user's own as it is, up to the limit", story(func() {
 			c, ada := inGroups()
 			for i, data := range []string{"", ` {"not":  "changed"}` + "\n", strings.Repeat("é", 4000)} {
 				signal := c.makeSignal(fmt.Sprintf("own-%d", i), toSet("groups", "red"), custom("my-signal", data))
@@ -126,31 +122,30 @@ var _ = Describe("A RoomSignal", func() {
 				Expect(last(ada)).To(And(HaveField("Type", "my-signal"), HaveField("Data", data)))
 			}
 			Expect(ada.Signals()).To(HaveLen(3))
-		})
+		}))
 
-		It("is deleted when its time is over, if it has one", func() {
+		It("is deleted when its time is over, if it has one", story(func() {
 			c, ada := inGroups()
 			kept := c.makeSignal("kept", toSet("groups", "red"), custom("a", "1"))
-			later := c.makeSignal("later", toSet("groups", "red"), custom("a", "2"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = ptr.To[int32](30) })
-			now := c.makeSignal("now", toSet("groups", "red"), custom("a", "3"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = ptr.To[int32](0) })
-			waitGone(now)
+			later := c.makeSignal("later", toSet("groups", "red"), custom("a", "2"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = new(int32(30)) })
+			now := c.makeSignal("now", toSet("groups", "red"), custom("a", "3"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = new(int32(0)) })
+			c.waitGone(now)
 			c.waitReady(later)
-			c.turn(28 * time.Second)
-			c.quiet()
-			refresh(later)
+			c.Pass(30*time.Second - time.Millisecond)
+			refresh(c, later)
 			c.stop() // it does not matter which operator does it
-			c.turn(2 * time.Second)
+			c.Pass(time.Millisecond)
 			c.start()
-			waitGone(later)
-			refresh(kept)
+			c.waitGone(later)
+			refresh(c, kept)
 			Expect(textsOf(ada)).To(Equal([]string{"1", "2", "3"}))
-		})
+		}))
 	})
 
 	Describe("that cannot be sent", func() {
-		It("fails at once where nothing will change", func() {
+		It("fails at once where nothing will change", story(func() {
 			c, ada := inGroups()
-			shut := c.makeSet("shut", withRooms("red"), closed)
+			shut := c.makeSet("shut", sim.WithRooms("red"), closed)
 			c.waitReady(shut)
 			for name, want := range map[string]struct {
 				change func(*v1alpha1.RoomSignal)
@@ -164,144 +159,123 @@ var _ = Describe("A RoomSignal", func() {
 				Expect(signal.Status.CompletionTime).NotTo(BeNil())
 				Expect(signal.Status.Deliveries).To(BeEmpty())
 			}
-			c.quiet()
+			c.Settle()
 			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
 			Expect(ada.Signals()).To(BeEmpty())
-		})
+		}))
 
-		It("is refused by the API server where it can never be sent", func() {
-			c := newClassroom()
-			for name, change := range map[string]func(*v1alpha1.RoomSignal){
-				"over the limit":              custom("a", strings.Repeat("x", 8001)),
-				"over the limit in bytes":     custom("a", strings.Repeat("é", 4001)),
-				"a type of the operator's":    custom("breakout-room", ""),
-				"a type the vendor refuses":   custom("signal:a", ""),
-				"neither message nor custom":  func(*v1alpha1.RoomSignal) {},
-				"a message that says nothing": saying("Host", ""),
-			} {
-				signal := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "bad"}}
-				toRoom("class")(signal)
-				change(signal)
-				err := admin.Create(context.Background(), signal)
-				Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%s: %v", name, err)
-			}
-		})
-
-		DescribeTable("fails when the vendor refuses it, and is not tried again", func(status int) {
+		DescribeTable("fails when the vendor refuses it, and is not tried again", story(func(status int) {
 			c, ada := inGroups()
 			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultStatus, Status: status})
 			signal := c.makeSignal("hello", toSet("groups"), custom("a", "1"))
 			c.waitStalled(signal, v1alpha1.DeliveryIncompleteReason)
 			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Failed 1; blue: NoRecipients 1"))
-			c.turn(10 * time.Second)
-			c.quiet()
+			c.Pass(9 * time.Second)
+			c.onTheSecond()
 			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(3))
 			Expect(ada.Signals()).To(BeEmpty())
-		},
+		}),
 			Entry("as invalid", http.StatusBadRequest),
 			Entry("as too large", http.StatusRequestEntityTooLarge),
 		)
 
-		DescribeTable("waits for what it is sent to, and is not sent after the deadline", func(to func(*v1alpha1.RoomSignal), reason string, make func(*classroom)) {
+		DescribeTable("waits for what it is sent to, and is not sent after the deadline", story(func(to func(*v1alpha1.RoomSignal), reason string, make func(*classroom)) {
 			c := newClassroom("Ada")
+			c.onTheSecond()
 			late := c.makeSignal("late", to, saying("Host", "late"), within(20))
 			c.waitReconciling(late, reason)
-			c.turn(c.beyond(late.CreationTimestamp, 21*time.Second))
-			c.waitCondition(late, v1alpha1.StalledCondition, metav1.ConditionTrue, reason)
+			c.Pass(20*time.Second - time.Millisecond)
+			c.waitReconciling(late, reason)
+			c.Pass(time.Millisecond)
 			c.waitStalled(late, reason)
 
 			early := c.makeSignal("early", to, saying("Host", "early"), within(600))
 			c.waitReconciling(early, reason)
 			make(c)
 			c.waitReady(early)
-			c.turn(time.Minute)
-			c.quiet()
-			Expect(deliveriesOf(refresh(late))).To(BeEmpty())
+			c.Pass(time.Minute)
+			Expect(deliveriesOf(refresh(c, late))).To(BeEmpty())
 			c.waitStalled(late, reason)
 			for _, call := range c.callsOf(simulator.OpSignal) {
 				Expect(call.SignalData).NotTo(ContainSubstring(`"late"`))
 			}
-		},
+		}),
 			Entry("a meeting room", toRoom("lab"), v1alpha1.MeetingRoomNotFoundReason, func(c *classroom) { c.makeRoom("lab") }),
-			Entry("a set", toSet("groups"), v1alpha1.BreakoutSetNotFoundReason, func(c *classroom) { c.makeSet("groups", withRooms("red")) }),
+			Entry("a set", toSet("groups"), v1alpha1.BreakoutSetNotFoundReason, func(c *classroom) { c.makeSet("groups", sim.WithRooms("red")) }),
 		)
 
-		It("waits for a set that is about to open", func() {
+		It("waits for a set that is about to open", story(func() {
 			c := newClassroom("Ada")
-			c.sim.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Count: 1, Kind: simulator.FaultStatus, Status: 503})
-			c.makeSet("groups", withRooms("red"))
-			Eventually(func() []simulator.Call { return c.callsOf(simulator.OpCreateSession) }).Should(HaveLen(2))
-			c.quiet()
+			c.Vendor.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Count: 1, Kind: simulator.FaultStatus, Status: 503})
+			c.makeSet("groups", sim.WithRooms("red"))
+			Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(2))
+			c.Settle()
 			signal := c.makeSignal("hello", toSet("groups"), saying("Host", "Welcome"))
 			c.waitReconciling(signal, v1alpha1.BreakoutSetNotOpenReason)
-			c.turn(2 * time.Second)
+			c.Pass(2 * time.Second)
 			c.waitReady(signal)
 			Expect(textsOf(c.browsers["Ada"])).To(Equal([]string{"Welcome"}))
-		})
+		}))
 	})
 
 	Describe("while the vendor fails", func() {
-		It("is tried again where it was not accepted, and nowhere else", func() {
+		It("is tried again where it was not accepted, and nowhere else", story(func() {
 			c, ada := inGroups()
 			f := unavailable
 			f.Count = 3
 			failsIn(c, "red", f)
 			signal := c.makeSignal("hello", toSet("groups"), custom("a", "1"))
-			Eventually(attempts(signal)).Should(Equal("main: Accepted 1; red: Pending 1; blue: NoRecipients 1"))
+			goes(c, signal, "main: Accepted 1; red: Pending 1; blue: NoRecipients 1")
 			c.waitReconciling(signal, v1alpha1.VendorUnavailableReason)
-			edit(c.main, func(r *v1alpha1.MeetingRoom) { r.Labels = map[string]string{"a": "b"} })
-			c.quiet()
-			Expect(attempts(signal)()).To(ContainSubstring("red: Pending 1")) // not before its time, whatever else happens
-			c.turn(time.Second)
-			Eventually(attempts(signal)).Should(ContainSubstring("red: Pending 2"))
-			c.turn(2 * time.Second)
-			Eventually(attempts(signal)).Should(ContainSubstring("red: Pending 3"))
-			c.turn(4 * time.Second)
+			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Labels = map[string]string{"a": "b"} })
+			c.Settle()
+			goes(c, signal, "red: Pending 1") // not before its time, whatever else happens
+			c.Pass(time.Second)
+			goes(c, signal, "red: Pending 2")
+			c.Pass(2 * time.Second)
+			goes(c, signal, "red: Pending 3")
+			c.Pass(4 * time.Second)
 			c.waitReady(signal)
 			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Accepted 4; blue: NoRecipients 1"))
 			Expect(textsOf(ada)).To(Equal([]string{"1"}))
 			Expect(textsOf(c.browsers["Host"])).To(Equal([]string{"1"}))
 			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(6))
-			Expect(c.api.of("roomsignals")).To(HaveLen(5)) // the plan, and each attempt
-		})
+			Expect(c.wrote("roomsignals")).To(HaveLen(5)) // the plan, and each attempt
+		}))
 
-		It("has failed at the deadline, and is not sent after it", func() {
+		It("has failed at the deadline, and is not sent after it", story(func() {
 			c, ada := inGroups()
 			failsIn(c, "red", unavailable)
 			signal := c.makeSignal("hello", toSet("groups"), custom("a", "1"), within(20))
-			Eventually(attempts(signal)).Should(ContainSubstring("red: Pending 1"))
-			c.turn(c.beyond(signal.CreationTimestamp, 21*time.Second))
+			goes(c, signal, "red: Pending 1")
+			c.Pass(20 * time.Second)
 			c.waitStalled(signal, v1alpha1.DeadlineExceededReason)
-			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Failed 1; blue: NoRecipients 1"))
-			c.sim.ClearFaults()
-			c.turn(time.Minute)
+			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Failed 5; blue: NoRecipients 1"))
+			c.Vendor.ClearFaults()
+			c.Pass(time.Minute)
 			c.restart()
-			c.quiet()
 			Expect(ada.Signals()).To(BeEmpty())
 			Expect(textsOf(c.browsers["Host"])).To(Equal([]string{"1"}))
-		})
+		}))
 
-		It("goes on when the vendor asks for fewer calls, and when the credentials are put right", func() {
+		It("goes on when the vendor asks for fewer calls, and when the credentials are put right", story(func() {
 			c, ada := inGroups()
 			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultRateLimited, RetryAfter: "5", Count: 1})
 			limited := c.makeSignal("limited", toSet("groups", "red"), custom("a", "1"))
 			c.waitReconciling(limited, v1alpha1.VendorRateLimitedReason)
-			c.turn(time.Second) // a call would be refused: it is not made
-			c.turn(2 * time.Second)
-			c.turn(4 * time.Second)
-			c.turn(8 * time.Second)
+			c.Pass(15 * time.Second) // as long as a call would be refused it is not made
 			c.waitReady(limited)
 			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(2))
 
 			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultForbidden, Count: 2}) // the JWT was good before: it is made anew and tried at once
 			refused := c.makeSignal("refused", toSet("groups", "red"), custom("a", "2"))
 			c.waitReconciling(refused, v1alpha1.CredentialsRejectedReason)
-			c.turn(2 * time.Second)
+			c.Pass(2 * time.Second)
 			c.waitReady(refused)
 			Expect(textsOf(ada)).To(Equal([]string{"1", "2"}))
-		})
+		}))
 
-		It("is not overtaken by a later one for the same meeting, but by one for another", func() {
+		It("is not overtaken by a later one for the same meeting, but by one for another", story(func() {
 			c, ada := inGroups()
 			other := c.makeReadyRoom("other")
 			f := unavailable
@@ -317,23 +291,23 @@ var _ = Describe("A RoomSignal", func() {
 				c.waitReconciling(waiting, v1alpha1.WaitingForEarlierReason)
 			}
 			Expect(textsOf(c.browsers["Host"])).To(BeEmpty())
-			c.turn(time.Second)
-			Eventually(attempts(first)).Should(Equal("red: Pending 2"))
-			c.turn(2 * time.Second)
+			c.Pass(time.Second)
+			goes(c, first, "red: Pending 2")
+			c.Pass(2 * time.Second)
 			for _, sent := range []*v1alpha1.RoomSignal{first, second, third, child} {
 				c.waitReady(sent)
 			}
 			Expect(textsOf(ada)).To(Equal([]string{"1", "2", "4"}))
 			Expect(textsOf(c.browsers["Host"])).To(Equal([]string{"2", "3"}))
-		})
+		}))
 
-		It("makes way for later ones when it has failed", func() {
+		It("makes way for later ones when it has failed", story(func() {
 			c, ada := inGroups()
 			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultStatus, Status: 503, Match: func(call simulator.Call) bool { return call.SignalData == "1" }})
 			first := c.makeSignal("first", toSet("groups", "red"), custom("a", "1"), within(15))
 			second := c.makeSignal("second", toSet("groups", "red"), custom("a", "2"))
 			c.waitReconciling(second, v1alpha1.WaitingForEarlierReason)
-			c.turn(c.beyond(first.CreationTimestamp, 16*time.Second))
+			c.Pass(15 * time.Second)
 			c.waitStalled(first, v1alpha1.DeadlineExceededReason)
 			c.waitReady(second)
 			Expect(textsOf(ada)).To(Equal([]string{"2"}))
@@ -341,13 +315,13 @@ var _ = Describe("A RoomSignal", func() {
 			third := c.makeSignal("third", toSet("groups", "red"), custom("a", "1"))
 			fourth := c.makeSignal("fourth", toSet("groups", "red"), custom("a", "4"))
 			c.waitReconciling(fourth, v1alpha1.WaitingForEarlierReason)
-			Expect(admin.Delete(context.Background(), third)).To(Succeed())
+			c.Delete(third)
 			c.waitReady(fourth)
 			Expect(textsOf(ada)).To(Equal([]string{"2", "4"}))
-		})
+		}))
 	})
 
-	It("comes in the order of creation when many are made at once", func() {
+	It("comes in the order of creation when many are made at once", story(func() {
 		c, ada := inGroups()
 		var want []string
 		var all []*v1alpha1.RoomSignal
@@ -360,89 +334,60 @@ var _ = Describe("A RoomSignal", func() {
 		}
 		Expect(textsOf(ada)).To(Equal(want))
 		Expect(textsOf(c.browsers["Host"])).To(Equal(want))
-	})
+	}))
 
 	Describe("when things break while it is sent", func() {
-		It("is not sent again by another operator where it was accepted", func() {
+		It("is not sent again by another operator where it was accepted", story(func() {
 			c, ada := inGroups()
 			failsIn(c, "red", unavailable)
 			signal := c.makeSignal("hello", toSet("groups"), custom("a", "1"))
-			Eventually(attempts(signal)).Should(ContainSubstring("red: Pending 1"))
+			goes(c, signal, "red: Pending 1")
 			c.stop()
-			c.sim.ClearFaults()
+			c.Vendor.ClearFaults()
 			c.start()
 			c.waitReady(signal)
 			c.restart()
-			c.quiet()
 			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Accepted 2; blue: NoRecipients 1"))
 			Expect(textsOf(ada)).To(Equal([]string{"1"}))
 			Expect(textsOf(c.browsers["Host"])).To(Equal([]string{"1"}))
-		})
+		}))
 
-		It("is sent once when the operator dies before it", func() {
+		It("is not sent when somebody takes it back in time", story(func() {
 			c, ada := inGroups()
-			killed := c.killAt("roomsignals/hello/status", 1, true)
-			signal := c.makeSignal("hello", toSet("groups"), custom("a", "1"))
-			c.reborn(killed)
-			c.waitReady(signal)
-			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Accepted 1; blue: NoRecipients 1"))
-			Expect(textsOf(ada)).To(Equal([]string{"1"}))
-		})
-
-		It("is repeated, the same, when the operator dies before it could note that it was sent", func() {
-			c, ada := inGroups()
-			killed := c.killAt("roomsignals/hello/status", 2, false)
-			signal := c.makeSignal("hello", toSet("groups", "red"), saying("Host", "1"))
-			c.reborn(killed)
-			c.waitReady(signal)
-			Expect(textsOf(ada)).To(Equal([]string{"1", "1"}))
-			Expect(ada.Signals()[0].Data).To(Equal(ada.Signals()[1].Data)) // and so the same ID
-		})
-
-		It("is not sent when somebody takes it back in time", func() {
-			c, ada := inGroups()
-			deleted := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "hello"}}
-			doomed := deleted.DeepCopy()
-			c.api.once("roomsignals/hello/status", func(send func() (*http.Response, error)) (*http.Response, error) {
-				_ = admin.Delete(context.Background(), doomed)
-				return send()
+			c.once("roomsignals/hello/status", func() sim.Verdict {
+				c.Delete(sim.Get(c.World, &v1alpha1.RoomSignal{}, "hello"))
+				return sim.Verdict{}
 			})
-			c.makeSignal("hello", toSet("groups"), custom("a", "1"))
-			waitGone(deleted)
-			c.quiet()
+			c.waitGone(c.makeSignal("hello", toSet("groups"), custom("a", "1")))
 			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
 			Expect(ada.Signals()).To(BeEmpty())
-		})
+		}))
 
-		It("is not sent twice because somebody writes to it meanwhile, or because the API server fails", func() {
+		It("is not sent twice because somebody writes to it meanwhile, or because the API server fails", story(func() {
 			c, ada := inGroups()
-			failsIn(c, "red", simulator.Fault{Count: 1, When: simulator.AfterEffect, Hook: func(simulator.Call) {
-				labelled := &v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "labelled"}}
-				_ = admin.Patch(context.Background(), labelled, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"a":"b"}}}`)))
-			}})
+			c.once("groups-red signal", func() sim.Verdict {
+				edit(c, sim.Get(c.World, &v1alpha1.RoomSignal{}, "labelled"), func(s *v1alpha1.RoomSignal) { s.Labels = map[string]string{"a": "b"} })
+				return sim.Verdict{}
+			})
 			labelled := c.makeSignal("labelled", toSet("groups", "red"), custom("a", "2"))
 			c.waitReady(labelled)
 			Expect(labelled.Labels).To(HaveKey("a"))
 			Expect(textsOf(ada)).To(Equal([]string{"2"}))
 			Expect(deliveriesOf(labelled)).To(Equal("red: Accepted 1"))
 
-			var writes, failures int
-			c.api.intercept(func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error) {
-				if strings.Contains(req.URL.Path, "roomsignals/broken/status") {
-					if writes++; writes > 1 && failures < 3 {
-						failures++
-						if failures == 2 {
-							return nil, errors.New("connection refused")
-						}
-						return serverError()
+			writes := 0
+			c.judge = func(op *sim.Operation) sim.Verdict {
+				if strings.Contains(op.Key, "roomsignals/broken/status") {
+					if writes++; writes > 1 && writes < 5 {
+						return sim.Verdict{API: sim.Refused}
 					}
 				}
-				return send()
-			})
+				return sim.Verdict{}
+			}
 			broken := c.makeSignal("broken", toSet("groups", "red"), custom("a", "3"))
 			c.waitReady(broken)
-			Expect(failures).To(Equal(3))
+			Expect(writes).To(Equal(5))
 			Expect(textsOf(ada)).To(Equal([]string{"2", "3"}))
-		})
+		}))
 	})
 })

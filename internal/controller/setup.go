@@ -6,12 +6,12 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,9 +29,6 @@ const recorderName = "breakout-operator"
 type Options struct {
 	// OperatorNamespace is where the credential Secrets lie. Required, and the same as was given to ManagerOptions.
 	OperatorNamespace string
-
-	// Clock is the time that everything goes by. Default: the system's.
-	Clock clock.WithDelayedExecution
 
 	// UserAgent is sent to the Vonage API.
 	UserAgent string
@@ -68,13 +65,9 @@ func setup(mgr ctrl.Manager, o Options, kinds ...setupFunc) error {
 	if o.OperatorNamespace == "" {
 		return errors.New("setting up the controllers: the operator's namespace is not known")
 	}
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
 	suspects := NewSuspects()
 	d := &dependencies{Options: o, suspects: suspects, accounts: account.NewRegistry(mgr.GetClient(), account.Options{
 		Namespace: o.OperatorNamespace,
-		Clock:     o.Clock,
 		UserAgent: o.UserAgent,
 		Observe:   observeVendor,
 		Rejected:  suspects.Add,
@@ -97,7 +90,6 @@ func newVonageAccountReconciler(mgr ctrl.Manager, d *dependencies) *VonageAccoun
 	return &VonageAccountReconciler{
 		Client:                  mgr.GetClient(),
 		Accounts:                d.accounts,
-		Clock:                   d.Clock,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		Suspects:                d.suspects,
 		MaxConcurrentReconciles: orDefault(d.VonageAccountWorkers, 4),
@@ -113,7 +105,6 @@ func newMeetingRoomReconciler(mgr ctrl.Manager, d *dependencies) *MeetingRoomRec
 		Client:                  mgr.GetClient(),
 		APIReader:               mgr.GetAPIReader(),
 		Accounts:                d.accounts,
-		Clock:                   d.Clock,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		MaxConcurrentReconciles: orDefault(d.MeetingRoomWorkers, 64),
 	}
@@ -124,7 +115,6 @@ func setupBreakoutSets(mgr ctrl.Manager, d *dependencies) error {
 		Client:                  mgr.GetClient(),
 		APIReader:               mgr.GetAPIReader(),
 		Accounts:                d.accounts,
-		Clock:                   d.Clock,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		MaxConcurrentReconciles: orDefault(d.BreakoutSetWorkers, 16),
 	}).SetupWithManager(mgr)
@@ -135,7 +125,6 @@ func setupRoomSignals(mgr ctrl.Manager, d *dependencies) error {
 		Client:                  mgr.GetClient(),
 		APIReader:               mgr.GetAPIReader(),
 		Accounts:                d.accounts,
-		Clock:                   d.Clock,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		MaxConcurrentReconciles: orDefault(d.RoomSignalWorkers, 8),
 	}).SetupWithManager(mgr)
@@ -148,19 +137,19 @@ func orDefault(n, otherwise int) int {
 	return otherwise
 }
 
-// NewScheme returns a scheme with the kinds that the operator reads and writes.
-func NewScheme() *runtime.Scheme {
+// Scheme has the kinds that the operator reads and writes. It is made once, and shared.
+var Scheme = sync.OnceValue(func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	return scheme
-}
+})
 
 // ManagerOptions are the options of a manager that the controllers can work with: a cache that holds Secrets of the operator's namespace only,
 // and nothing of objects that nobody reads; reads that see this process's own writes; and warm caches while waiting to become the leader.
 func ManagerOptions(operatorNamespace string) ctrl.Options {
 	return ctrl.Options{
-		Scheme: NewScheme(),
+		Scheme: Scheme(),
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{

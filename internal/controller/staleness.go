@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -32,8 +31,6 @@ const (
 // ownWrites remembers which resourceVersion of each object this process wrote last, so that a reconciler does not act on what the cache
 // still shows of before. It only saves work: correctness rests on live reads and locked writes. It is safe for concurrent use.
 type ownWrites struct {
-	clock clock.PassiveClock
-
 	mu     sync.Mutex
 	writes map[client.ObjectKey]ownWrite
 }
@@ -44,15 +41,15 @@ type ownWrite struct {
 	at              time.Time
 }
 
-func newOwnWrites(clk clock.PassiveClock) *ownWrites {
-	return &ownWrites{clock: clk, writes: map[client.ObjectKey]ownWrite{}}
+func newOwnWrites() *ownWrites {
+	return &ownWrites{writes: map[client.ObjectKey]ownWrite{}}
 }
 
 // Wrote remembers a write; obj is what the API server answered.
 func (o *ownWrites) Wrote(obj client.Object) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.writes[client.ObjectKeyFromObject(obj)] = ownWrite{obj.GetUID(), obj.GetResourceVersion(), o.clock.Now()}
+	o.writes[client.ObjectKeyFromObject(obj)] = ownWrite{obj.GetUID(), obj.GetResourceVersion(), time.Now()}
 }
 
 // Stale tells whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends with errBehind.
@@ -65,7 +62,7 @@ func (o *ownWrites) Stale(obj client.Object) bool {
 		return false
 	}
 	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), w.resourceVersion)
-	if err == nil && order < 0 && w.uid == obj.GetUID() && o.clock.Since(w.at) < stalePatience {
+	if err == nil && order < 0 && w.uid == obj.GetUID() && time.Since(w.at) < stalePatience {
 		return true
 	}
 	delete(o.writes, key) // the cache has caught up
@@ -105,8 +102,10 @@ func (p *patient) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 		return ctrl.Result{RequeueAfter: staleDelay(times)}, nil
 	case ctx.Err() != nil:
 		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{}, err
 	default:
-		return result, err
+		return result, nil
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	testclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -43,24 +43,25 @@ func TestOwnWrites(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			clk := testclock.NewFakeClock(time.Now())
-			o := newOwnWrites(clk)
-			if tc.wrote != nil {
-				o.Wrote(tc.wrote)
-			}
-			clk.Step(tc.wait)
-			if got := o.Stale(tc.cached); got != tc.want {
-				t.Errorf("Stale() = %t, want %t", got, tc.want)
-			}
-			if !tc.want && len(o.writes) != 0 {
-				t.Errorf("%d writes are still remembered", len(o.writes))
-			}
+			synctest.Test(t, func(t *testing.T) {
+				o := newOwnWrites()
+				if tc.wrote != nil {
+					o.Wrote(tc.wrote)
+				}
+				time.Sleep(tc.wait)
+				if got := o.Stale(tc.cached); got != tc.want {
+					t.Errorf("Stale() = %t, want %t", got, tc.want)
+				}
+				if !tc.want && len(o.writes) != 0 {
+					t.Errorf("%d writes are still remembered", len(o.writes))
+				}
+			})
 		})
 	}
 }
 
 func TestOwnWritesForget(t *testing.T) {
-	o := newOwnWrites(testclock.NewFakeClock(time.Now()))
+	o := newOwnWrites()
 	room := &v1alpha1.MeetingRoom{}
 	room.Name, room.ResourceVersion = "room", "10"
 	o.Wrote(room)
@@ -87,7 +88,7 @@ func TestPatient(t *testing.T) {
 		"well":                  {outcome: []error{nil}, want: []ctrl.Result{hour}},
 		"conflict":              {outcome: []error{conflict}, want: []ctrl.Result{soon(staleRetry)}},
 		"behind":                {outcome: []error{errors.Join(errBehind)}, want: []ctrl.Result{soon(staleRetry)}},
-		"broken":                {outcome: []error{broken}, want: []ctrl.Result{hour}, wantErr: broken},
+		"broken":                {outcome: []error{broken}, want: []ctrl.Result{{}}, wantErr: broken},
 		"broken while stopping": {ctx: stopped, outcome: []error{broken}, want: []ctrl.Result{{}}},
 		"ever more slowly":      {outcome: []error{conflict, errBehind, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)}},
 		"anew after it went well": {

@@ -1,90 +1,75 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package controller_test
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
-	"os"
-	"path/filepath"
+	"fmt"
+	"reflect"
+	"runtime/debug"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"go.uber.org/goleak"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/breakout-operator/breakout-operator/internal/sandbox"
+	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
-// The stories run against one real control plane. Each has its own operator, with its own simulator of the vendor, its own namespaces and its
-// own accounts: see newWorld in world_test.go.
+// suite is the test that the stories are part of, current the one of the story that is being told.
 var (
-	controlPlane *sandbox.ControlPlane
-
-	// adminConfig and admin have all rights; admin reads live.
-	adminConfig *rest.Config
-	admin       client.Client
-
-	// goodKey is the key of the simulated projects, wrongKey another.
-	goodKey, wrongKey *rsa.PrivateKey
+	suite   *testing.T
+	current *storyT
 )
 
 func TestControllers(t *testing.T) {
+	suite = t
 	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute)
-	SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
+	ctrl.SetLogger(logr.Discard()) // the operators have loggers of their own
 	RunSpecs(t, "Controllers")
-	// No goroutine has outlived its manager. Connections of the process's own HTTP clients are nobody's: they end some time after their server.
-	// Nor is an informer's filter of events, controller-runtime's, which waits for ever when its informer has ended between two events.
-	if err := goleak.Find(
-		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*Suite).runNode"),
-		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal/interrupt_handler.(*InterruptHandler).registerForInterrupts.func2"),
-		goleak.IgnoreTopFunction("k8s.io/apimachinery/pkg/watch.(*filteredWatch).loop"),
-		goleak.IgnoreAnyFunction("k8s.io/klog/v2.(*flushDaemon).run.func1"), goleak.IgnoreAnyFunction("os/signal.loop"),
-	); err != nil {
-		t.Error(err)
-	}
 }
 
-var _ = BeforeSuite(func(ctx SpecContext) {
-	log := logr.Discard()
-	if os.Getenv("TEST_LOG") != "" { // for whoever looks into a failure
-		log = zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true))
-	}
-	ctrl.SetLogger(log)
+// story has the body of a story, or of a table of stories, take place in a bubble of its own, on a simulated clock: see newWorld in world_test.go.
+// All that it starts ends with it, and no rule of test/sim is broken in it, or the story fails.
+func story[F any](body F) F {
+	tell := reflect.ValueOf(body)
+	return reflect.MakeFunc(tell.Type(), func(args []reflect.Value) []reflect.Value {
+		failure := ""
+		sim.Bubble(suite, func(t *testing.T) {
+			defer func() {
+				if r := recover(); r != nil {
+					failure = fmt.Sprintf("%v\n%s", r, debug.Stack())
+				}
+			}()
+			current = &storyT{T: t}
+			tell.Call(args)
+			for _, w := range current.worlds {
+				w.JudgeSecrecy()
+				Expect(w.Violations()).To(BeEmpty())
+			}
+		})
+		if failure != "" {
+			panic(failure) // where ginkgo awaits it; what has failed before is what it reports
+		}
+		return nil
+	}).Interface().(F)
+}
 
-	var err error
-	goodKey, err = rsa.GenerateKey(rand.Reader, 2048)
-	Expect(err).NotTo(HaveOccurred())
-	wrongKey, err = rsa.GenerateKey(rand.Reader, 2048)
-	Expect(err).NotTo(HaveOccurred())
+// storyT is a story's testing.T, which fails by ginkgo's means, with the worlds that it takes place in.
+type storyT struct {
+	*testing.T
+	worlds []*world
+}
 
-	controlPlane, err = sandbox.Start(ctx, sandbox.Options{
-		CRDs:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
-		Progress: GinkgoWriter,
-	})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func(context.Context) error { return controlPlane.Stop() })
-	adminConfig = controlPlane.Config()
-	adminConfig.QPS = -1
-	admin, err = client.New(adminConfig, client.Options{Scheme: NewScheme()})
-	Expect(err).NotTo(HaveOccurred())
-}, NodeTimeout(20*time.Minute)) // the control plane may have to be built first
+// Fatal ends the story.
+func (*storyT) Fatal(args ...any) { Fail(fmt.Sprint(args...), 1) }
 
-// pemOf is a private key as Vonage hands it out.
-func pemOf(key *rsa.PrivateKey) []byte {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	Expect(err).NotTo(HaveOccurred())
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+// Fatalf ends the story.
+func (*storyT) Fatalf(format string, args ...any) { Fail(fmt.Sprintf(format, args...), 1) }
+
+// Errorf has the story fail, and goes on.
+func (*storyT) Errorf(format string, args ...any) {
+	defer GinkgoRecover()
+	Fail(fmt.Sprintf(format, args...), 1)
 }

@@ -64,7 +64,7 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 	if err != nil {
 		return checkResult{}, err
 	}
-	last, now := r.checks.of(va), r.Clock.Now()
+	last, now := r.checks.of(va), time.Now()
 	tried := triedCredentials{acc.KeyID(), va.Generation}
 	said, known := saidBefore(va, tried.keyID)
 	if last.tried != tried {
@@ -94,7 +94,7 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 // probe asks the vendor.
 func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, said verdict, known bool) checkResult {
 	err := acc.Client.Probe(ctx)
-	last.at = r.Clock.Now()
+	last.at = time.Now()
 	result := checkResult{keyID: acc.KeyID()}
 	if err == nil {
 		last.failures = 0

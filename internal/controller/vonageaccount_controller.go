@@ -13,11 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -35,9 +33,6 @@ type VonageAccountReconciler struct {
 	// Accounts makes the clients.
 	Accounts *account.Registry
 
-	// Clock is the time that checks go by.
-	Clock clock.WithDelayedExecution
-
 	// Recorder records events.
 	Recorder events.EventRecorder
 
@@ -48,7 +43,6 @@ type VonageAccountReconciler struct {
 	Suspects *Suspects
 
 	writes *ownWrites
-	alarms *alarms
 	checks *memory[accountCheck]
 }
 
@@ -79,18 +73,17 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	if err := r.publish(ctx, before, result); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	r.alarms.set(req.NamespacedName, result.next)
-	return ctrl.Result{}, nil
+	return requeueAt(result.next), nil
 }
 
 // publish writes the status if it says something new, and then records the event.
 func (r *VonageAccountReconciler) publish(ctx context.Context, before *v1alpha1.VonageAccount, result checkResult) error {
 	after := before.DeepCopy()
-	summarise(after, result.ready, r.Clock)
+	summarise(after, result.ready, time.Now())
 	observeOutage(after.Name, result.outage)
 	if result.outage {
 		setCondition(after, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason,
-			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are Ready stay so", r.Clock)
+			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are Ready stay so", time.Now())
 	} else {
 		removeCondition(after, v1alpha1.VendorUnavailableCondition)
 	}
@@ -115,7 +108,6 @@ func (r *VonageAccountReconciler) forget(key client.ObjectKey) {
 	r.writes.Forget(key)
 	r.checks.forget(key)
 	vendorOutages.DeleteLabelValues(key.Name)
-	r.alarms.set(key, time.Time{})
 }
 
 // SetupWithManager registers the controller with a manager.
@@ -125,8 +117,7 @@ func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("vonageaccount").
 		For(&v1alpha1.VonageAccount{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.accountsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesRawSource(r.alarms.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrentReconciles, 1), RateLimiter: rateLimiter()})
+		WithOptions(controllerOptions(r.MaxConcurrentReconciles))
 	if r.Suspects != nil {
 		b = b.WatchesRawSource(source.Channel(r.Suspects.events, &handler.EnqueueRequestForObject{}))
 	}
@@ -134,8 +125,7 @@ func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func (r *VonageAccountReconciler) init() {
-	r.writes = newOwnWrites(r.Clock)
-	r.alarms = newAlarms(r.Clock)
+	r.writes = newOwnWrites()
 	r.checks = newMemory[accountCheck]()
 }
 

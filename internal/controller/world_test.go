@@ -1,265 +1,228 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package controller_test
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
-	testclock "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/sim"
+	"github.com/breakout-operator/breakout-operator/test/sim/apiserver"
 )
 
-const worldLabel = "test.breakout-operator.io/world"
+// projectID is the vendor's project, whose key is goodKey; wrongKey is another.
+const projectID = "7f0c9a52-6d0b-4a53-9d0e-2b7d1f9a6c11"
 
-// world is what one story takes place in: a simulator of the vendor, an operator that sees only the namespace and the accounts of this world,
-// a clock that stands still until the story turns it, and a record of what the operator writes.
+var goodKey, wrongKey = newKey(), newKey()
+
+func newKey() func() *rsa.PrivateKey {
+	return sync.OnceValue(func() *rsa.PrivateKey {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		return key
+	})
+}
+
+// pemOf is a private key as Vonage hands it out.
+func pemOf(key *rsa.PrivateKey) []byte {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	Expect(err).NotTo(HaveOccurred())
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// world is what one story takes place in: a sim.World with an operator that runs, without an account. One that died is followed by another when the
+// story says so.
 type world struct {
-	// sim is the vendor, vendorURL its address, projectID a project there whose key is goodKey.
-	sim       *simulator.Simulator
-	vendorURL string
-	projectID string
+	*sim.World
 
-	// clock is the operator's and the vendor's. The API server's is the machine's; they start together.
-	clock *testclock.FakeClock
+	// judge decides about operations; nil lets all pass.
+	judge func(*sim.Operation) sim.Verdict
 
-	// namespace is where the rooms are, operatorNamespace where the Secrets are; id is unlike any other world's.
-	namespace, operatorNamespace, id string
+	// onChange gets the objects that are written.
+	onChange func(apiserver.Object)
 
-	// api sees what the operator asks of the API server.
-	api *apiRecorder
-
-	// rooms and accounts are the reconcilers, for stories that call them by hand (byHand).
-	rooms    *MeetingRoomReconciler
-	accounts *VonageAccountReconciler
-
-	// user is whose rights the operator has; "" for all.
-	user string
-
-	config *rest.Config
-	kinds  []setupFunc
-	stop   func()
+	marked int
 }
 
-type worldOption func(*world)
-
-// withKinds has the operator run only these controllers; all by default.
-func withKinds(kinds ...setupFunc) worldOption {
-	return func(w *world) { w.kinds = kinds }
-}
-
-// byHand has the operator run no controllers of accounts and rooms: the story calls w.reconcileAccount and w.reconcileRoom, one step after the other.
-func byHand() worldOption {
-	return func(w *world) {
-		w.kinds = []setupFunc{func(mgr ctrl.Manager, d *dependencies) error {
-			w.accounts, w.rooms = newVonageAccountReconciler(mgr, d), newMeetingRoomReconciler(mgr, d)
-			w.accounts.init()
-			w.rooms.init()
-			for _, kind := range []client.Object{&v1alpha1.MeetingRoom{}, &v1alpha1.VonageAccount{}, &v1alpha1.BreakoutSet{}, &corev1.Secret{}} {
-				if _, err := mgr.GetCache().GetInformer(context.Background(), kind, cache.BlockUntilSynced(false)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}}
-	}
-}
-
-// underItsRoles has the operator work as a user with the rights of config/rbac instead of all.
-func underItsRoles(w *world) {
-	w.user = "operator-" + w.id
-	w.config.Impersonate = rest.ImpersonationConfig{UserName: w.user}
-}
-
-// newWorld makes a world with a running operator and no account. It ends with the story.
-func newWorld(options ...worldOption) *world {
+// newWorld makes a world, with an account that is the default where it is given a name. It ends with the story.
+func newWorld(account ...string) *world {
 	GinkgoHelper()
-	id := strings.ReplaceAll(uuid.NewString(), "-", "")[:10]
-	w := &world{
-		id:                id,
-		namespace:         "rooms-" + id,
-		operatorNamespace: "operator-" + id,
-		projectID:         uuid.NewString(),
-		clock:             testclock.NewFakeClock(time.Now()),
-		api:               &apiRecorder{},
-		config:            rest.CopyConfig(adminConfig),
-		kinds:             []setupFunc{setupVonageAccounts, setupMeetingRooms, setupBreakoutSets},
-	}
-	for _, option := range options {
-		option(w)
-	}
-	w.sim = simulator.New(simulator.Options{Clock: w.clock, Projects: []simulator.Project{
-		{Environment: simulator.Unified, ID: w.projectID, PublicKey: &goodKey.PublicKey},
-	}})
-	DeferCleanup(w.sim.Close)
-	server := httptest.NewServer(w.sim)
-	DeferCleanup(server.Close)
-	w.vendorURL = server.URL
-	for _, name := range []string{w.namespace, w.operatorNamespace} {
-		Expect(admin.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
-	}
-	if w.user != "" {
-		w.grantOperatorRoles()
-	}
+	w := &world{}
+	w.World = sim.New(current, sim.Options{
+		StaysDown: true,
+		Trace:     GinkgoWriter, // for whoever looks into a failure
+		Projects:  []simulator.Project{{Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey}},
+		Judge: func(op *sim.Operation) sim.Verdict {
+			if w.judge == nil {
+				return sim.Verdict{}
+			}
+			return w.judge(op)
+		},
+		Changed: func(_ string, _ *apiserver.Resource, obj apiserver.Object) {
+			if w.onChange != nil {
+				w.onChange(obj)
+			}
+		},
+	})
+	current.worlds = append(current.worlds, w)
 	w.start()
-	DeferCleanup(func() { w.stop() })
+	for _, name := range account {
+		w.makeAccount(name, asDefault)
+	}
 	return w
 }
 
-// start runs the operator.
+// start runs the operator, which takes a moment to be at work; stop ends it.
 func (w *world) start() {
-	GinkgoHelper()
-	config := rest.CopyConfig(w.config)
-	config.Wrap(w.api.wrap)
-	o := ManagerOptions(w.operatorNamespace)
-	o.Metrics.BindAddress = "0"
-	o.Controller.SkipNameValidation = new(true)
-	here := map[string]cache.Config{w.namespace: {}}
-	for _, kind := range []client.Object{&v1alpha1.MeetingRoom{}, &v1alpha1.BreakoutSet{}, &v1alpha1.RoomSignal{}} {
-		o.Cache.ByObject[kind] = cache.ByObject{Namespaces: here}
-	}
-	o.Cache.ByObject[&v1alpha1.VonageAccount{}] = cache.ByObject{Label: labels.SelectorFromSet(labels.Set{worldLabel: w.id})}
-	mgr, err := ctrl.NewManager(config, o)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(setup(mgr, Options{OperatorNamespace: w.operatorNamespace, Clock: w.clock}, w.kinds...)).To(Succeed())
+	w.StartOperator()
+	w.Pass(time.Second)
+}
 
-	ctx, cancel := context.WithCancel(context.Background())
-	stopped := make(chan error, 1)
-	go func() { stopped <- mgr.Start(ctx) }()
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		Expect(<-stopped).To(Succeed())
-	})
-	patience, enough := context.WithTimeout(ctx, 30*time.Second)
-	defer enough()
-	Expect(mgr.GetCache().WaitForCacheSync(patience)).To(BeTrue())
+func (w *world) stop() {
+	for _, o := range w.Operators {
+		o.Kill()
+	}
+	w.Settle()
 }
 
 // restart stops the operator and starts another process, which knows nothing of the first.
 func (w *world) restart() {
-	GinkgoHelper()
 	w.stop()
 	w.start()
 }
 
-// turn turns the clock on, when what the operator is at is done: calls that are under way would take too long by it. What waits for the clock
-// itself, such as a call that is never answered, has half a second.
-func (w *world) turn(d time.Duration) {
-	GinkgoHelper()
-	w.settle(2*time.Millisecond, 2)
-	w.clock.Step(d)
-}
-
-// quiet waits until the operator has written nothing and called nobody for a while, and is not at work but at what waits for the clock.
-func (w *world) quiet() {
-	GinkgoHelper()
-	w.settle(150*time.Millisecond, 1)
-}
-
-// rest is quiet for a moment only, for stories that do it often.
-func (w *world) rest() {
-	GinkgoHelper()
-	w.settle(20*time.Millisecond, 1)
-}
-
-// settle looks, with a pause before each look, until nothing new was seen and nobody is at work so many times in a row, or nothing new for half a
-// second: then who is at work waits for the clock.
-func (w *world) settle(pause time.Duration, times int) {
-	GinkgoHelper()
-	begun := time.Now()
-	done, still, since := w.done(), 0, begun
-	for still < times && time.Since(since) < 500*time.Millisecond {
-		Expect(time.Since(begun)).To(BeNumerically("<", time.Minute), "the operator does not come to rest")
-		time.Sleep(pause) // there is no event for "nothing happens"
-		still++
-		if now := w.done(); now != done {
-			done, still, since = now, 0, time.Now()
-		} else if working() {
-			still = 0
+// once decides about the next operation whose key has a text in it, when that is about to pass.
+func (w *world) once(text string, decide func() sim.Verdict) {
+	w.judge = func(op *sim.Operation) sim.Verdict {
+		if !strings.Contains(op.Key, text) {
+			return sim.Verdict{}
 		}
+		w.judge = nil
+		return decide()
 	}
 }
 
-// done is how many requests the operator has sent to the API server and to the vendor.
-func (w *world) done() [2]int { return [2]int{len(w.api.all()), w.sim.LastSeq()} }
-
-// beyond is how far to turn the clock for a time to be over that the API server counts: its clock has gone on while this one stood still.
-func (w *world) beyond(since metav1.Time, d time.Duration) time.Duration {
-	return max(d, since.Add(d).Sub(w.clock.Now()))
+// killAt has the operator die at the next operation whose key has a text in it.
+func (w *world) killAt(text string, moment sim.Moment) {
+	w.once(text, func() sim.Verdict { return sim.Verdict{Kill: moment} })
 }
 
-// working tells whether a reconciliation is under way.
-func working() bool {
-	GinkgoHelper()
-	return slices.ContainsFunc(workers(), func(m *dto.Metric) bool { return m.GetGauge().GetValue() > 0 })
+// refuseAll has the API server fail at all the operator's writes to a resource.
+func refuseAll(resource string) func(*sim.Operation) sim.Verdict {
+	return func(op *sim.Operation) (v sim.Verdict) {
+		if op.Resource == resource {
+			v.API = sim.Refused
+		}
+		return v
+	}
 }
 
-// workers are controller-runtime's gauges of how many workers of each controller are at work; none before the first controller runs.
-func workers() []*dto.Metric {
-	GinkgoHelper()
-	families, err := metrics.Registry.Gather()
-	Expect(err).NotTo(HaveOccurred())
-	for _, family := range families {
-		if family.GetName() == "controller_runtime_active_workers" {
-			return family.Metric
+// mark begins a new count of what the operator does, when it is at rest.
+func (w *world) mark() {
+	w.Settle()
+	w.marked = len(w.Operations)
+}
+
+// did is what the operator has written, and whom it has called, since mark, when it is at rest.
+func (w *world) did() []string {
+	w.Settle()
+	return w.Operations[w.marked:]
+}
+
+// wrote is what of did is a write to a resource.
+func (w *world) wrote(resource string) []string {
+	writes := []string{}
+	for _, key := range w.did() {
+		if strings.Contains(key, " "+resource+"/") {
+			writes = append(writes, key)
 		}
 	}
-	return nil
+	return writes
+}
+
+// worldly is a world, or what has one.
+type worldly interface{ in() *world }
+
+func (w *world) in() *world { return w }
+
+// eventually lets things go on until what a function returns matches, with time for retries that come at once.
+func eventually[T any](w worldly, f func() T, matcher OmegaMatcher) {
+	GinkgoHelper()
+	var is T
+	if !w.in().Within(time.Second, func() bool {
+		is = f()
+		ok, err := matcher.Match(is)
+		return ok && err == nil
+	}) {
+		Expect(is).To(matcher)
+	}
+}
+
+// refresh reads an object.
+func refresh[T client.Object](w worldly, obj T) T {
+	GinkgoHelper()
+	Expect(w.in().User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj)).To(Succeed())
+	return obj
+}
+
+// edit changes an object, which is as it is then.
+func edit[T client.Object](w worldly, obj T, changes ...func(T)) {
+	GinkgoHelper()
+	refresh(w, obj)
+	for _, change := range changes {
+		change(obj)
+	}
+	Expect(w.in().User.Update(context.Background(), obj)).To(Succeed())
 }
 
 // makeSecret makes or replaces the credentials Secret of that name with a private key.
 func (w *world) makeSecret(name string, key []byte) {
 	GinkgoHelper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.operatorNamespace, Name: name}}
-	_, err := controllerutil.CreateOrUpdate(context.Background(), admin, secret, func() error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: sim.OperatorNamespace, Name: name}}
+	_, err := controllerutil.CreateOrUpdate(context.Background(), w.User, secret, func() error {
 		secret.Data = map[string][]byte{v1alpha1.PrivateKeySecretKey: key}
 		return nil
 	})
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// newAccount is an account of this world's project, not created yet. Its Secret has the account's name.
-func (w *world) newAccount(name string, change ...func(*v1alpha1.VonageAccount)) *v1alpha1.VonageAccount {
+// newAccount is an account of the project, not created yet. Its Secret has the account's name.
+func newAccount(name string, changes ...func(*v1alpha1.VonageAccount)) *v1alpha1.VonageAccount {
 	va := &v1alpha1.VonageAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: name + "-" + w.id, Labels: map[string]string{worldLabel: w.id}},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.VonageAccountSpec{
-			ProjectID:            w.projectID,
+			ProjectID:            projectID,
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: name},
-			Endpoint:             w.vendorURL,
+			Endpoint:             sim.Endpoint,
 			RateLimit:            &v1alpha1.RateLimit{RequestsPerSecond: new(int32(10000)), Burst: new(int32(20000))},
 		},
 	}
-	for _, c := range change {
-		c(va)
+	for _, change := range changes {
+		change(va)
 	}
 	return va
 }
@@ -270,142 +233,123 @@ func asDefault(va *v1alpha1.VonageAccount) {
 }
 
 // makeAccount makes an account with a good key and waits until it is Ready.
-func (w *world) makeAccount(name string, change ...func(*v1alpha1.VonageAccount)) *v1alpha1.VonageAccount {
+func (w *world) makeAccount(name string, changes ...func(*v1alpha1.VonageAccount)) *v1alpha1.VonageAccount {
 	GinkgoHelper()
-	w.makeSecret(name, pemOf(goodKey))
-	va := w.newAccount(name, change...)
-	Expect(admin.Create(context.Background(), va)).To(Succeed())
-	if w.accounts != nil {
-		w.reconcileAccount(va)
-	}
+	w.makeSecret(name, pemOf(goodKey()))
+	va := newAccount(name, changes...)
+	w.Create(va)
 	w.waitReady(va)
 	return va
 }
 
-// newRoom is a room with a host and a participant, not created yet.
-func (w *world) newRoom(name string, change ...func(*v1alpha1.MeetingRoom)) *v1alpha1.MeetingRoom {
+// makeRoom makes a room with a host and a participant, and does not wait.
+func (w *world) makeRoom(name string, changes ...func(*v1alpha1.MeetingRoom)) *v1alpha1.MeetingRoom {
+	GinkgoHelper()
 	room := &v1alpha1.MeetingRoom{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: name},
 		Spec: v1alpha1.MeetingRoomSpec{
 			Participants: []v1alpha1.Participant{{Name: "Ms Jones", Role: v1alpha1.RoleHost}, {Name: "Ada"}},
 		},
 	}
-	for _, c := range change {
-		c(room)
+	for _, change := range changes {
+		change(room)
 	}
+	w.Create(room)
 	return room
 }
 
-// makeRoom makes a room and does not wait.
-func (w *world) makeRoom(name string, change ...func(*v1alpha1.MeetingRoom)) *v1alpha1.MeetingRoom {
-	GinkgoHelper()
-	room := w.newRoom(name, change...)
-	Expect(admin.Create(context.Background(), room)).To(Succeed())
-	return room
+// joined has more people take part.
+func joined(names ...v1alpha1.ParticipantName) func(*v1alpha1.MeetingRoom) {
+	return func(room *v1alpha1.MeetingRoom) {
+		for _, name := range names {
+			room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: name})
+		}
+	}
 }
 
 // makeReadyRoom makes a room and waits until it is Ready.
-func (w *world) makeReadyRoom(name string, change ...func(*v1alpha1.MeetingRoom)) *v1alpha1.MeetingRoom {
+func (w *world) makeReadyRoom(name string, changes ...func(*v1alpha1.MeetingRoom)) *v1alpha1.MeetingRoom {
 	GinkgoHelper()
-	room := w.makeRoom(name, change...)
+	room := w.makeRoom(name, changes...)
 	w.waitReady(room)
 	return room
 }
 
-// refresh reads an object live.
-func refresh[T client.Object](obj T) T {
-	GinkgoHelper()
-	Expect(admin.Get(context.Background(), client.ObjectKeyFromObject(obj), obj)).To(Succeed())
-	return obj
-}
-
-// edit changes an object, however often somebody else is faster.
-func edit[T client.Object](obj T, change func(T)) {
-	GinkgoHelper()
-	Eventually(func() error {
-		if err := admin.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); err != nil {
-			return err
-		}
-		change(obj)
-		return admin.Update(context.Background(), obj)
-	}).Should(Succeed())
-}
-
 // waitReady waits until Ready is True for the present generation, and checks that the status is sound.
-func (w *world) waitReady(obj conditioned) {
+func (w *world) waitReady(obj sim.Conditioned) {
 	GinkgoHelper()
-	w.waitCondition(obj, v1alpha1.ReadyCondition, metav1.ConditionTrue, "")
-	checkConditions(obj)
-	Expect(kstatusOf(obj)).To(Equal(status.CurrentStatus))
+	w.waitSummary(obj, "", metav1.ConditionTrue, "", status.CurrentStatus)
 }
 
 // waitStalled waits until Ready is False with a reason that needs somebody, and checks that the status is sound.
-func (w *world) waitStalled(obj conditioned, reason string) {
+func (w *world) waitStalled(obj sim.Conditioned, reason string) {
 	GinkgoHelper()
-	w.waitCondition(obj, v1alpha1.StalledCondition, metav1.ConditionTrue, reason)
-	w.waitCondition(obj, v1alpha1.ReadyCondition, metav1.ConditionFalse, reason)
-	checkConditions(obj)
-	Expect(kstatusOf(obj)).To(Equal(status.FailedStatus))
+	w.waitSummary(obj, v1alpha1.StalledCondition, metav1.ConditionFalse, reason, status.FailedStatus)
 }
 
 // waitReconciling waits until Ready is False with a reason that needs nobody, and checks that the status is sound.
-func (w *world) waitReconciling(obj conditioned, reason string) {
+func (w *world) waitReconciling(obj sim.Conditioned, reason string) {
 	GinkgoHelper()
-	w.waitCondition(obj, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, reason)
-	w.waitCondition(obj, v1alpha1.ReadyCondition, metav1.ConditionFalse, reason)
+	w.waitSummary(obj, v1alpha1.ReconcilingCondition, metav1.ConditionFalse, reason, status.InProgressStatus)
+}
+
+func (w *world) waitSummary(obj sim.Conditioned, with string, ready metav1.ConditionStatus, reason string, want status.Status) {
+	GinkgoHelper()
+	w.waitCondition(obj, v1alpha1.ReadyCondition, ready, reason)
+	if with != "" {
+		w.waitCondition(obj, with, metav1.ConditionTrue, reason)
+	}
 	checkConditions(obj)
-	Expect(kstatusOf(obj)).To(Equal(status.InProgressStatus))
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(status.Compute(&unstructured.Unstructured{Object: content})).To(HaveField("Status", want), "what Flux and Argo CD make of it")
 }
 
 // waitCondition waits for a condition of the present generation; reason "" is any. obj is as it was read last.
-func (w *world) waitCondition(obj conditioned, typ string, want metav1.ConditionStatus, reason string) metav1.Condition {
+func (w *world) waitCondition(obj sim.Conditioned, typ string, want metav1.ConditionStatus, reason string) metav1.Condition {
 	GinkgoHelper()
-	var found metav1.Condition
-	Eventually(func() error {
-		if err := admin.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); err != nil {
-			return err
+	var found *metav1.Condition
+	var problem error
+	if !w.Within(time.Second, func() bool {
+		if problem = w.User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); problem != nil {
+			return false
 		}
-		c := meta.FindStatusCondition(obj.GetConditions(), typ)
-		switch {
-		case c == nil:
-			return fmt.Errorf("%s has no condition %s", obj.GetName(), typ)
-		case c.Status != want, reason != "" && c.Reason != reason:
-			return fmt.Errorf("%s: %s is %s %s: %s", obj.GetName(), typ, c.Status, c.Reason, c.Message)
-		case c.ObservedGeneration != obj.GetGeneration():
-			return fmt.Errorf("%s: %s is of generation %d, not %d", obj.GetName(), typ, c.ObservedGeneration, obj.GetGeneration())
-		}
-		found = *c
-		return nil
-	}).Should(Succeed())
-	return found
+		found = meta.FindStatusCondition(obj.GetConditions(), typ)
+		problem = fmt.Errorf("%s: want %s %s %s of generation %d, have %v", obj.GetName(), typ, want, reason, obj.GetGeneration(), found)
+		return found != nil && found.Status == want && (reason == "" || found.Reason == reason) && found.ObservedGeneration == obj.GetGeneration()
+	}) {
+		Fail(problem.Error())
+	}
+	return *found
 }
 
 // waitEvent waits for an event about an object, which may be gone.
 func (w *world) waitEvent(obj client.Object, reason string) {
 	GinkgoHelper()
-	Eventually(func() []string {
-		var found eventsv1.EventList
-		Expect(admin.List(context.Background(), &found)).To(Succeed())
+	eventually(w, func() []string {
 		var reasons []string
-		for _, e := range found.Items {
-			if e.Regarding.UID == obj.GetUID() {
-				reasons = append(reasons, e.Reason)
+		for _, e := range w.API.Objects("events") {
+			if e["regarding"].(map[string]any)["uid"] == string(obj.GetUID()) {
+				reasons = append(reasons, e["reason"].(string))
 			}
 		}
 		return reasons
-	}).Should(ContainElement(reason))
+	}, ContainElement(reason))
 }
 
 // waitGone waits until an object is deleted.
-func waitGone(obj client.Object) {
+func (w *world) waitGone(obj client.Object) {
 	GinkgoHelper()
-	Eventually(func() error {
-		return admin.Get(context.Background(), client.ObjectKeyFromObject(obj), obj)
-	}).Should(MatchError(ContainSubstring("not found")))
+	eventually(w, func() bool { return w.gone(obj) }, BeTrue())
+}
+
+// gone tells whether an object is deleted.
+func (w *world) gone(obj client.Object) bool {
+	return apierrors.IsNotFound(w.User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj))
 }
 
 // checkConditions fails when conditions contradict each other or say too much.
-func checkConditions(obj conditioned) {
+func checkConditions(obj sim.Conditioned) {
 	GinkgoHelper()
 	conditions := obj.GetConditions()
 	ready := meta.FindStatusCondition(conditions, v1alpha1.ReadyCondition)
@@ -427,69 +371,11 @@ func checkConditions(obj conditioned) {
 	}
 }
 
-// kstatusOf is what Flux and Argo CD make of an object.
-func kstatusOf(obj client.Object) status.Status {
-	GinkgoHelper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
-	Expect(err).NotTo(HaveOccurred())
-	u := &unstructured.Unstructured{Object: content}
-	result, err := status.Compute(u)
-	Expect(err).NotTo(HaveOccurred())
-	return result.Status
-}
-
-// reconcileRoom reconciles a room by hand, as often as the reconciler asks for it because its cache is behind, and reads it back.
-func (w *world) reconcileRoom(room *v1alpha1.MeetingRoom) error {
-	GinkgoHelper()
-	return w.reconcileUntilCurrent(w.rooms, room)
-}
-
-func (w *world) reconcileAccount(va *v1alpha1.VonageAccount) {
-	GinkgoHelper()
-	w.waitCached(w.accounts, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.operatorNamespace, Name: va.Spec.CredentialsSecretRef.Name}})
-	Expect(w.reconcileUntilCurrent(w.accounts, va)).To(Succeed())
-}
-
-type objectReconciler interface {
-	client.Reader
-	Reconcile(context.Context, ctrl.Request) (ctrl.Result, error)
-}
-
-func (w *world) reconcileUntilCurrent(r objectReconciler, obj client.Object) error {
-	GinkgoHelper()
-	w.waitCached(r, obj)
-	var failure error
-	patient := newPatient(r)
-	Eventually(func() time.Duration {
-		result, err := patient.Reconcile(context.Background(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
-		failure = err
-		return result.RequeueAfter
-	}).Should(BeZero())
-	if failure == nil {
-		w.waitCached(r, obj)
-	}
-	return failure
-}
-
-// waitCached waits until the operator's cache has an object as the API server has it, or knows that it is gone, and reads it.
-func (w *world) waitCached(r client.Reader, obj client.Object) {
-	GinkgoHelper()
-	key := client.ObjectKeyFromObject(obj)
-	Eventually(func() bool {
-		liveErr := admin.Get(context.Background(), key, obj)
-		cached := obj.DeepCopyObject().(client.Object)
-		cachedErr := r.Get(context.Background(), key, cached)
-		if liveErr != nil || cachedErr != nil {
-			return client.IgnoreNotFound(liveErr) == nil && client.IgnoreNotFound(cachedErr) == nil && (liveErr == nil) == (cachedErr == nil)
-		}
-		return cached.GetResourceVersion() == obj.GetResourceVersion()
-	}).Should(BeTrue())
-}
-
 // callsOf are the calls that the vendor got for an operation.
 func (w *world) callsOf(op simulator.Op) []simulator.Call {
+	w.Settle()
 	var calls []simulator.Call
-	for _, c := range w.sim.Calls() {
+	for _, c := range w.Vendor.Calls() {
 		if c.Op == op {
 			calls = append(calls, c)
 		}
@@ -500,7 +386,7 @@ func (w *world) callsOf(op simulator.Op) []simulator.Call {
 // connect has a simulated browser connect with a token.
 func (w *world) connect(token string) *simulator.Client {
 	GinkgoHelper()
-	c, err := w.sim.Connect(token)
+	c, err := w.Vendor.Connect(token)
 	Expect(err).NotTo(HaveOccurred())
 	return c
 }
@@ -523,92 +409,3 @@ func participantsOf(room *v1alpha1.MeetingRoom) []string {
 	}
 	return names
 }
-
-// apiRecorder records what the operator writes to the API server, and can come between.
-type apiRecorder struct {
-	mu     sync.Mutex
-	writes []string
-	hook   func(*http.Request, func() (*http.Response, error)) (*http.Response, error)
-}
-
-func (a *apiRecorder) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		if req.Method == http.MethodGet {
-			return next.RoundTrip(req)
-		}
-		a.mu.Lock()
-		a.writes = append(a.writes, req.Method+" "+req.URL.Path)
-		hook := a.hook
-		a.mu.Unlock()
-		send := func() (*http.Response, error) { return next.RoundTrip(req) }
-		if hook != nil {
-			return hook(req, send)
-		}
-		return send()
-	})
-}
-
-// of are the writes to a resource since the last reset, such as "PUT status"; events and leases of others aside.
-func (a *apiRecorder) of(resource string) []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	writes := []string{}
-	for _, w := range a.writes {
-		method, path, _ := strings.Cut(w, " ")
-		if _, rest, found := strings.Cut(path, "/"+resource); found {
-			if _, sub, found := strings.Cut(strings.TrimPrefix(rest, "/"), "/"); found {
-				method += " " + sub
-			}
-			writes = append(writes, method)
-		}
-	}
-	return writes
-}
-
-// all are all writes since the last reset.
-func (a *apiRecorder) all() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return append([]string{}, a.writes...)
-}
-
-func (a *apiRecorder) reset() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.writes = nil
-}
-
-// intercept has a function called for every write, with what sends it; nil for none.
-func (a *apiRecorder) intercept(hook func(req *http.Request, send func() (*http.Response, error)) (*http.Response, error)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.hook = hook
-}
-
-// once calls what happens for the first write for which it is meant, and lets all others pass.
-func (a *apiRecorder) once(match string, happens func(send func() (*http.Response, error)) (*http.Response, error)) {
-	var done sync.Once
-	a.intercept(func(req *http.Request, send func() (*http.Response, error)) (resp *http.Response, err error) {
-		meant := false
-		if strings.Contains(req.Method+" "+req.URL.Path, match) {
-			done.Do(func() { meant = true })
-		}
-		if !meant {
-			return send()
-		}
-		return happens(send)
-	})
-}
-
-// serverError is an answer of a broken API server.
-func serverError() (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusInternalServerError,
-		Header:     http.Header{"Content-Type": {"application/json"}},
-		Body:       io.NopCloser(bytes.NewBufferString(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"broken","code":500}`)),
-	}, nil
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -5,6 +5,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,10 @@ import (
 )
 
 const (
-	etcdName              = "etcd"
-	apiServerName         = "kube-apiserver"
-	controllerManagerName = "kube-controller-manager"
-	kubectlName           = "kubectl"
+	etcdName        = "etcd"
+	apiServerName   = "kube-apiserver"
+	controllersName = "kube-controllers"
+	kubectlName     = "kubectl"
 )
 
 // Binaries are the paths of the control plane's programs.
@@ -32,12 +33,24 @@ type Binaries struct {
 	Etcd string
 	// APIServer is the path of kube-apiserver.
 	APIServer string
-	// ControllerManager is the path of kube-controller-manager.
-	ControllerManager string
+	// Controllers is the path of kube-controllers, the program of hack/controlplane with the garbage collector
+	// and the namespaces' controller.
+	Controllers string
 }
 
-func (b Binaries) complete() bool {
-	return b.Etcd != "" && b.APIServer != "" && b.ControllerManager != ""
+func (b Binaries) complete() bool { return len(b.missing()) == 0 }
+
+// missing returns the names of the programs that are not there.
+func (b Binaries) missing() []string {
+	var names []string
+	for _, program := range []struct{ name, path string }{
+		{etcdName, b.Etcd}, {apiServerName, b.APIServer}, {controllersName, b.Controllers},
+	} {
+		if program.path == "" {
+			names = append(names, program.name)
+		}
+	}
+	return names
 }
 
 // Assets returns the control plane's programs. In this order they come from
@@ -47,10 +60,10 @@ func (b Binaries) complete() bool {
 //  3. a download by setup-envtest, tried only if its index answers within a few seconds;
 //  4. a build of hack/controlplane from the Go module proxy, which takes minutes, once.
 //
-// What was downloaded or built is kept in setup-envtest's store. setup-envtest does not offer
-// kube-controller-manager, so that is built in any case. While something takes long, a line every few
-// seconds goes to progress, which may be nil. Assets is safe to be called by several processes at once:
-// one builds, the others wait.
+// What was downloaded or built is kept in setup-envtest's store. kube-controllers is this project's own, so
+// it is built in any case, and again when its source or the versions of hack/controlplane change. While
+// something takes long, a line every few seconds goes to progress, which may be nil. Assets is safe to be
+// called by several processes at once: one builds, the others wait.
 func Assets(ctx context.Context, progress io.Writer) (Binaries, error) {
 	f, err := newFinder(progress)
 	if err != nil {
@@ -83,7 +96,10 @@ func Kubectl(ctx context.Context, progress io.Writer) (string, error) {
 	if path := f.stored(kubectlName); path != "" {
 		return path, nil
 	}
-	return f.buildAndKeep(ctx, kubectlName)
+	if err := f.buildAndKeep(ctx, kubectlName); err != nil {
+		return "", err
+	}
+	return f.stored(kubectlName), nil
 }
 
 // finder is one search for the binaries. Its fields are the places and tools that tests replace.
@@ -94,10 +110,12 @@ type finder struct {
 	store string
 	// version is the Kubernetes version of hack/controlplane, with its leading v.
 	version string
+	// controllersFile is the name that the store has for kube-controllers of the source at hand.
+	controllersFile string
 	// download brings some release of the version's minor into the store, or fails soon.
 	download func(ctx context.Context) error
-	// build writes the named program to the path out.
-	build func(ctx context.Context, name, out string) error
+	// build writes the named programs into the folder dir.
+	build func(ctx context.Context, names []string, dir string) error
 	// progress takes lines for people.
 	progress io.Writer
 }
@@ -114,6 +132,10 @@ func newFinder(progress io.Writer) (*finder, error) {
 	if err != nil {
 		return nil, err
 	}
+	controllers, err := controllersFile(filepath.Join(root, "hack", "controlplane"))
+	if err != nil {
+		return nil, err
+	}
 	store, err := envtest.SetupEnvtestDefaultBinaryAssetsDirectory()
 	if err != nil {
 		return nil, fmt.Errorf("locate setup-envtest's store: %w", err)
@@ -121,12 +143,13 @@ func newFinder(progress io.Writer) (*finder, error) {
 	b := builder{root: root, version: version, progress: progress}
 	d := downloader{root: root, version: version, store: store, index: envtest.DefaultBinaryAssetsIndexURL, progress: progress}
 	return &finder{
-		assetsDir: os.Getenv("KUBEBUILDER_ASSETS"),
-		store:     store,
-		version:   version,
-		download:  d.run,
-		build:     b.run,
-		progress:  progress,
+		assetsDir:       os.Getenv("KUBEBUILDER_ASSETS"),
+		store:           store,
+		version:         version,
+		controllersFile: controllers,
+		download:        d.run,
+		build:           b.run,
+		progress:        progress,
 	}, nil
 }
 
@@ -158,22 +181,13 @@ func (f *finder) find(ctx context.Context) (Binaries, error) {
 			return Binaries{}, err
 		}
 	}
-	for _, missing := range []struct {
-		name string
-		path *string
-	}{
-		{etcdName, &found.Etcd},
-		{apiServerName, &found.APIServer},
-		{controllerManagerName, &found.ControllerManager},
-	} {
-		if *missing.path != "" {
-			continue
-		}
-		if *missing.path, err = f.buildAndKeep(ctx, missing.name); err != nil {
-			return Binaries{}, err
-		}
+	if found.complete() {
+		return found, nil
 	}
-	return found, nil
+	if err := f.buildAndKeep(ctx, found.missing()...); err != nil {
+		return Binaries{}, err
+	}
+	return f.present()
 }
 
 // present returns what is there without bringing anything; missing ones are empty. etcd and API server
@@ -181,24 +195,24 @@ func (f *finder) find(ctx context.Context) (Binaries, error) {
 func (f *finder) present() (Binaries, error) {
 	var found Binaries
 	if f.assetsDir != "" {
-		found = inFolder(f.assetsDir)
+		found = f.inFolder(f.assetsDir)
 		if found.Etcd == "" || found.APIServer == "" {
 			return Binaries{}, fmt.Errorf("look for the control plane in KUBEBUILDER_ASSETS=%s: no etcd and kube-apiserver there; "+
 				"unset the variable to have them built, or point it to a folder that holds them", f.assetsDir)
 		}
 	}
 	for _, dir := range f.versionFolders() {
-		here := inFolder(dir)
+		here := f.inFolder(dir)
 		if found.APIServer == "" && here.Etcd != "" && here.APIServer != "" {
 			found.Etcd, found.APIServer = here.Etcd, here.APIServer
 		}
-		if found.ControllerManager == "" {
-			found.ControllerManager = here.ControllerManager
+		if found.Controllers == "" {
+			found.Controllers = here.Controllers
 		}
 	}
 	if found.APIServer == "" {
-		// What an interrupted build left is worth keeping.
-		here := inFolder(f.folder())
+		// What is there of them is worth keeping.
+		here := f.inFolder(f.folder())
 		found.Etcd, found.APIServer = here.Etcd, here.APIServer
 	}
 	return found, nil
@@ -232,31 +246,35 @@ func (f *finder) versionFolders() []string {
 	return append([]string{f.folder()}, others...)
 }
 
-// buildAndKeep builds the named program and puts it into the store, whole or not at all.
-func (f *finder) buildAndKeep(ctx context.Context, name string) (string, error) {
+// buildAndKeep builds the named programs and puts them into the store, each whole or not at all.
+func (f *finder) buildAndKeep(ctx context.Context, names ...string) error {
 	dir := f.folder()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make a folder for the control plane: %w", err)
+		return fmt.Errorf("make a folder for the control plane: %w", err)
 	}
 	// setup-envtest makes its folders read-only.
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the control plane's folder writable: %w", err)
-	}
-	leftovers, _ := filepath.Glob(filepath.Join(dir, ".building-*"))
-	for _, path := range leftovers {
-		_ = os.Remove(path)
+		return fmt.Errorf("make the control plane's folder writable: %w", err)
 	}
 	// In the same folder, because renaming is atomic only within one file system.
-	unfinished := filepath.Join(dir, ".building-"+name)
-	if err := f.build(ctx, name, unfinished); err != nil {
-		_ = os.Remove(unfinished)
-		return "", err
+	unfinished := filepath.Join(dir, ".building")
+	if err := errors.Join(os.RemoveAll(unfinished), os.Mkdir(unfinished, 0o755)); err != nil {
+		return fmt.Errorf("make a folder to build in: %w", err)
 	}
-	path := filepath.Join(dir, name)
-	if err := os.Rename(unfinished, path); err != nil {
-		return "", fmt.Errorf("keep %s: %w", name, err)
+	defer os.RemoveAll(unfinished)
+	if err := f.build(ctx, names, unfinished); err != nil {
+		return err
 	}
-	return path, nil
+	for _, name := range names {
+		file := name
+		if name == controllersName {
+			file = f.controllersFile
+		}
+		if err := os.Rename(filepath.Join(unfinished, name), filepath.Join(dir, file)); err != nil {
+			return fmt.Errorf("keep %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // lock makes this process the only one that changes the store, and returns how to give that up.
@@ -270,11 +288,11 @@ func (f *finder) lock(ctx context.Context) (unlock func(), err error) {
 	})
 }
 
-func inFolder(dir string) Binaries {
+func (f *finder) inFolder(dir string) Binaries {
 	return Binaries{
-		Etcd:              executable(dir, etcdName),
-		APIServer:         executable(dir, apiServerName),
-		ControllerManager: executable(dir, controllerManagerName),
+		Etcd:        executable(dir, etcdName),
+		APIServer:   executable(dir, apiServerName),
+		Controllers: executable(dir, f.controllersFile),
 	}
 }
 
@@ -336,6 +354,24 @@ func kubernetesVersion(goMod string) (string, error) {
 		return "", fmt.Errorf("read the control plane's version: %s does not require k8s.io/kubernetes", goMod)
 	}
 	return string(match[1]), nil
+}
+
+// controllersFile returns the file name of kube-controllers, which tells what it was built from: its source
+// and the versions in the module's folder. A store that several checkouts share has one for each.
+func controllersFile(module string) (string, error) {
+	sources, err := filepath.Glob(filepath.Join(module, controllersName, "*.go"))
+	if err != nil {
+		return "", fmt.Errorf("find the source of %s: %w", controllersName, err)
+	}
+	sum := sha256.New()
+	for _, file := range append(sources, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read the source of %s: %w", controllersName, err)
+		}
+		fmt.Fprintf(sum, "%d %s", len(text), text) // the length, because text may move from one file to another
+	}
+	return fmt.Sprintf("%s-%x", controllersName, sum.Sum(nil)[:6]), nil
 }
 
 // minorVersion cuts v1.37.2 down to 1.37.

@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -40,14 +41,27 @@ func (f *fakeTools) call(format string, args ...any) {
 	f.calls = append(f.calls, fmt.Sprintf(format, args...))
 }
 
-func (f *fakeTools) build(_ context.Context, name, out string) error {
-	f.call("build %s", name)
-	return os.WriteFile(out, []byte(name), 0o755)
+func (f *fakeTools) build(_ context.Context, names []string, dir string) error {
+	f.call("build %s", strings.Join(names, " "))
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fakeTools) noDownload(context.Context) error {
 	f.call("download")
 	return errors.New("no network")
+}
+
+// finder returns one for the version, which uses the tools and has no network.
+func (f *fakeTools) finder(store, version string) *finder {
+	return &finder{
+		store: store, version: version, controllersFile: "kube-controllers-new",
+		build: f.build, download: f.noDownload, progress: io.Discard,
+	}
 }
 
 // put makes programs of the given names in dir.
@@ -64,6 +78,16 @@ func put(t *testing.T, dir string, names ...string) {
 }
 
 func TestFindAssets(t *testing.T) {
+	// kept is a path in the store's folder of a version.
+	kept := func(version string, file ...string) string {
+		return filepath.Join(append([]string{"store", version + "-" + platform}, file...)...)
+	}
+	all := []string{"etcd", "kube-apiserver", "kube-controllers-new"}
+	ours := Binaries{
+		kept("1.37.2", "etcd"),
+		kept("1.37.2", "kube-apiserver"),
+		kept("1.37.2", "kube-controllers-new"),
+	}
 	tests := map[string]struct {
 		// folders holds what is there: by folder below the temporary one, the programs.
 		folders   map[string][]string
@@ -75,15 +99,19 @@ func TestFindAssets(t *testing.T) {
 		wantErr   string
 	}{
 		"everything in KUBEBUILDER_ASSETS": {
-			folders:   map[string][]string{"assets": {"etcd", "kube-apiserver", "kube-controller-manager"}, "store/1.37.2-" + platform: {"etcd", "kube-apiserver", "kube-controller-manager"}},
+			folders:   map[string][]string{"assets": all, kept("1.37.2"): all},
 			assetsDir: "assets",
-			want:      Binaries{"assets/etcd", "assets/kube-apiserver", "assets/kube-controller-manager"},
+			want:      Binaries{"assets/etcd", "assets/kube-apiserver", "assets/kube-controllers-new"},
 		},
-		"KUBEBUILDER_ASSETS of setup-envtest has no controller manager": {
+		"KUBEBUILDER_ASSETS of setup-envtest has no controllers": {
 			folders:   map[string][]string{"assets": {"etcd", "kube-apiserver", "kubectl"}},
 			assetsDir: "assets",
-			want:      Binaries{"assets/etcd", "assets/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
-			wantCalls: []string{"build kube-controller-manager"},
+			want: Binaries{
+				"assets/etcd",
+				"assets/kube-apiserver",
+				kept("1.37.2", "kube-controllers-new"),
+			},
+			wantCalls: []string{"build kube-controllers"},
 		},
 		"KUBEBUILDER_ASSETS without an API server is a mistake": {
 			folders:   map[string][]string{"assets": {"etcd"}},
@@ -91,31 +119,44 @@ func TestFindAssets(t *testing.T) {
 			wantErr:   "unset the variable",
 		},
 		"everything kept": {
-			folders: map[string][]string{"store/1.37.2-" + platform: {"etcd", "kube-apiserver", "kube-controller-manager"}},
-			want:    Binaries{"store/1.37.2-" + platform + "/etcd", "store/1.37.2-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
+			folders: map[string][]string{kept("1.37.2"): all},
+			want:    ours,
 		},
-		"another patch release is kept, with the controller manager beside": {
-			folders: map[string][]string{"store/1.37.0-" + platform: {"etcd", "kube-apiserver"}, "store/1.37.2-" + platform: {"kube-controller-manager"}},
-			want:    Binaries{"store/1.37.0-" + platform + "/etcd", "store/1.37.0-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
+		"another patch release is kept, with the controllers beside": {
+			folders: map[string][]string{kept("1.37.0"): {"etcd", "kube-apiserver"}, kept("1.37.2"): {"kube-controllers-new"}},
+			want: Binaries{
+				kept("1.37.0", "etcd"),
+				kept("1.37.0", "kube-apiserver"),
+				kept("1.37.2", "kube-controllers-new"),
+			},
+		},
+		"controllers of another source do not count": {
+			folders:   map[string][]string{kept("1.37.2"): {"etcd", "kube-apiserver", "kube-controllers-old"}},
+			want:      ours,
+			wantCalls: []string{"build kube-controllers"},
 		},
 		"another minor version does not count": {
-			folders:   map[string][]string{"store/1.36.0-" + platform: {"etcd", "kube-apiserver", "kube-controller-manager"}},
-			want:      Binaries{"store/1.37.2-" + platform + "/etcd", "store/1.37.2-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
-			wantCalls: []string{"download", "build etcd", "build kube-apiserver", "build kube-controller-manager"},
+			folders:   map[string][]string{kept("1.36.0"): all},
+			want:      ours,
+			wantCalls: []string{"download", "build etcd kube-apiserver kube-controllers"},
 		},
 		"nothing there, no network": {
-			want:      Binaries{"store/1.37.2-" + platform + "/etcd", "store/1.37.2-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
-			wantCalls: []string{"download", "build etcd", "build kube-apiserver", "build kube-controller-manager"},
+			want:      ours,
+			wantCalls: []string{"download", "build etcd kube-apiserver kube-controllers"},
 		},
 		"nothing there, download works": {
 			downloads: []string{"etcd", "kube-apiserver", "kubectl"},
-			want:      Binaries{"store/1.37.0-" + platform + "/etcd", "store/1.37.0-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
-			wantCalls: []string{"download", "build kube-controller-manager"},
+			want: Binaries{
+				kept("1.37.0", "etcd"),
+				kept("1.37.0", "kube-apiserver"),
+				kept("1.37.2", "kube-controllers-new"),
+			},
+			wantCalls: []string{"download", "build kube-controllers"},
 		},
-		"an interrupted build goes on where it was": {
-			folders:   map[string][]string{"store/1.37.2-" + platform: {"etcd", ".building-kube-apiserver"}},
-			want:      Binaries{"store/1.37.2-" + platform + "/etcd", "store/1.37.2-" + platform + "/kube-apiserver", "store/1.37.2-" + platform + "/kube-controller-manager"},
-			wantCalls: []string{"download", "build kube-apiserver", "build kube-controller-manager"},
+		"what is there of the version is not built again": {
+			folders:   map[string][]string{kept("1.37.2"): {"etcd", ".building"}},
+			want:      ours,
+			wantCalls: []string{"download", "build kube-apiserver kube-controllers"},
 		},
 	}
 	for name, tc := range tests {
@@ -125,7 +166,7 @@ func TestFindAssets(t *testing.T) {
 				put(t, filepath.Join(dir, folder), names...)
 			}
 			tools := &fakeTools{}
-			f := &finder{store: filepath.Join(dir, "store"), version: "v1.37.2", build: tools.build, download: tools.noDownload, progress: io.Discard}
+			f := tools.finder(filepath.Join(dir, "store"), "v1.37.2")
 			if tc.downloads != nil {
 				f.download = func(context.Context) error {
 					tools.call("download")
@@ -148,14 +189,14 @@ func TestFindAssets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = Binaries{relative(t, dir, got.Etcd), relative(t, dir, got.APIServer), relative(t, dir, got.ControllerManager)}
+			got = Binaries{relative(t, dir, got.Etcd), relative(t, dir, got.APIServer), relative(t, dir, got.Controllers)}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("find() (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.wantCalls, tools.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
-			if leftovers, _ := filepath.Glob(filepath.Join(f.folder(), ".building-*")); len(leftovers) > 0 {
+			if leftovers, _ := filepath.Glob(filepath.Join(f.folder(), ".building*")); len(leftovers) > 0 {
 				t.Errorf("left over: %v", leftovers)
 			}
 		})
@@ -177,21 +218,21 @@ func TestFindAssetsConcurrently(t *testing.T) {
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
-			f := &finder{store: store, version: "v1.37.2", build: tools.build, download: tools.noDownload, progress: io.Discard}
+			f := tools.finder(store, "v1.37.2")
 			got, err := f.find(t.Context())
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			for _, path := range []string{got.Etcd, got.APIServer, got.ControllerManager} {
-				if text, err := os.ReadFile(path); err != nil || string(text) != filepath.Base(path) {
+			for _, path := range []string{got.Etcd, got.APIServer, got.Controllers} {
+				if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(filepath.Base(path), string(text)) {
 					t.Errorf("%s holds %q, %v", path, text, err)
 				}
 			}
 		})
 	}
 	callers.Wait()
-	want := []string{"build etcd", "build kube-apiserver", "build kube-controller-manager", "download"}
+	want := []string{"build etcd kube-apiserver kube-controllers", "download"}
 	slices.Sort(tools.calls)
 	if diff := cmp.Diff(want, tools.calls); diff != "" {
 		t.Errorf("calls of all callers together (-want +got):\n%s", diff)
@@ -199,9 +240,9 @@ func TestFindAssetsConcurrently(t *testing.T) {
 }
 
 func TestFindAssetsKeepsNothingOfAFailedBuild(t *testing.T) {
-	f := &finder{store: t.TempDir(), version: "v1.37.2", download: (&fakeTools{}).noDownload, progress: io.Discard}
-	f.build = func(_ context.Context, _, out string) error {
-		return errors.Join(os.WriteFile(out, []byte("half"), 0o755), errors.New("disk full"))
+	f := (&fakeTools{}).finder(t.TempDir(), "v1.37.2")
+	f.build = func(_ context.Context, names []string, dir string) error {
+		return errors.Join(os.WriteFile(filepath.Join(dir, names[0]), []byte("half"), 0o755), errors.New("disk full"))
 	}
 	if _, err := f.find(t.Context()); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Fatalf("find() error = %v, want that of the build", err)
@@ -268,7 +309,7 @@ func TestDownload(t *testing.T) {
 				t.Fatal(err)
 			}
 			tools := &fakeTools{}
-			f := &finder{store: store, version: tc.version, build: tools.build, download: tools.noDownload, progress: io.Discard}
+			f := tools.finder(store, tc.version)
 			got, err := f.find(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -276,7 +317,7 @@ func TestDownload(t *testing.T) {
 			if want := filepath.Join(store, "1.37.0-"+platform, "kube-apiserver"); got.APIServer != want {
 				t.Errorf("found %s, want %s", got.APIServer, want)
 			}
-			if diff := cmp.Diff([]string{"build kube-controller-manager"}, tools.calls); diff != "" {
+			if diff := cmp.Diff([]string{"build kube-controllers"}, tools.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
@@ -328,24 +369,86 @@ func TestKubernetesVersion(t *testing.T) {
 	}
 }
 
-// TestVersionsMatch keeps the control plane at the version that the client libraries are made for.
+func TestControllersFileTellsTheSource(t *testing.T) {
+	module := t.TempDir()
+	write := func(file, text string) {
+		t.Helper()
+		path := filepath.Join(module, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("kube-controllers/main.go", "package main")
+	write("go.mod", "module controlplane")
+	write("go.sum", "")
+	seen := map[string]string{}
+	for _, change := range []struct{ file, text string }{
+		{"go.sum", ""},
+		{"kube-controllers/main.go", "package main // better"},
+		{"kube-controllers/more.go", "package main"},
+		{"go.mod", "module controlplane // newer"},
+		{"go.sum", "some sums"},
+	} {
+		write(change.file, change.text)
+		name, err := controllersFile(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := controllersFile(module); again != name || err != nil {
+			t.Errorf("the second time controllersFile() = %q, %v, want %q", again, err, name)
+		}
+		if before, ok := seen[name]; ok || !strings.HasPrefix(name, "kube-controllers-") {
+			t.Errorf("with a new %s controllersFile() = %q, want a name of its own (seen with %q)", change.file, name, before)
+		}
+		seen[name] = change.file
+	}
+	if err := os.Remove(filepath.Join(module, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+	if name, err := controllersFile(module); err == nil {
+		t.Errorf("without a go.mod controllersFile() = %q, want an error", name)
+	}
+}
+
+// TestVersionsMatch keeps the control plane at the version that the client libraries are made for, and all
+// modules that both need at one version each, so that their packages are compiled once for both.
 func TestVersionsMatch(t *testing.T) {
 	root, err := ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := kubernetesVersion(filepath.Join(root, "hack", "controlplane", "go.mod"))
+	ours := requirements(t, filepath.Join(root, "go.mod"))
+	theirs := requirements(t, filepath.Join(root, "hack", "controlplane", "go.mod"))
+	version := theirs["k8s.io/kubernetes"]
+	if want := "v0." + strings.TrimPrefix(version, "v1."); ours["k8s.io/client-go"] != want {
+		t.Errorf("hack/controlplane builds Kubernetes %s, so go.mod should require k8s.io/client-go %s, not %s",
+			version, want, ours["k8s.io/client-go"])
+	}
+	for module, version := range theirs {
+		// A replace directive has the version of what is v0.0.0.
+		if own, ok := ours[module]; ok && own != version && version != "v0.0.0" {
+			t.Errorf("go.mod requires %s %s and hack/controlplane/go.mod %s: bring the older one to the newer one's", module, own, version)
+		}
+	}
+}
+
+var requirement = regexp.MustCompile(`(?m)^\s*(?:require\s+)?(\S+) (v\d\S*)`)
+
+// requirements returns the modules that a go.mod file requires, with their versions.
+func requirements(t *testing.T, goMod string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(goMod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	goMod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
+	versions := map[string]string{}
+	for _, match := range requirement.FindAllStringSubmatch(string(text), -1) {
+		versions[match[1]] = match[2]
 	}
-	want := "k8s.io/client-go v0." + strings.TrimPrefix(version, "v1.")
-	if !strings.Contains(string(goMod), want+"\n") {
-		t.Errorf("hack/controlplane builds Kubernetes %s, so go.mod should require %s", version, want)
+	if len(versions) == 0 {
+		t.Fatalf("%s requires nothing", goMod)
 	}
+	return versions
 }
 
 func TestCommandReport(t *testing.T) {

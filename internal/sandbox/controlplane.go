@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -16,9 +17,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -36,11 +34,11 @@ type Options struct {
 	Binaries Binaries
 	// CRDs are YAML files, or folders of them, with CustomResourceDefinitions. They are served when Start
 	// returns, and the garbage collector knows them from the start. (Of those installed later it learns
-	// within 30 seconds.)
+	// within seconds.)
 	CRDs []string
-	// WithoutControllerManager leaves out garbage collection, the end of namespaces and the default
-	// ServiceAccounts, for tests that need none of them and want to start sooner.
-	WithoutControllerManager bool
+	// WithoutControllers leaves out garbage collection and the end of namespaces, for tests that need none of
+	// them and want to start sooner.
+	WithoutControllers bool
 	// APIServerArgs are further flags of kube-apiserver; the last one of a name wins.
 	APIServerArgs []string
 	// Dir holds keys, data and logs. If it is empty a temporary folder is used, which Stop removes.
@@ -62,13 +60,13 @@ type ControlPlane struct {
 	refreshers sync.WaitGroup
 
 	// mu guards what follows.
-	mu                sync.Mutex
-	stopped           bool
-	tokens            map[string]string
-	etcd              *Process
-	apiServer         *Process
-	apiServerPort     int
-	controllerManager *Process
+	mu            sync.Mutex
+	stopped       bool
+	tokens        map[string]string
+	etcd          *Process
+	apiServer     *Process
+	apiServerPort int
+	controllers   *Process
 }
 
 // Start runs a control plane and returns when it serves: within a few seconds if the binaries are there.
@@ -107,8 +105,8 @@ func Start(ctx context.Context, o Options) (_ *ControlPlane, err error) {
 			return nil, fmt.Errorf("install the custom resource definitions: %w", err)
 		}
 	}
-	if !o.WithoutControllerManager {
-		if err := cp.startControllerManager(ctx); err != nil {
+	if !o.WithoutControllers {
+		if err := cp.startControllers(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -135,8 +133,7 @@ func (cp *ControlPlane) prepareDir(dir string) error {
 	return nil
 }
 
-// Dir returns the folder with keys, data and logs (etcd.log, kube-apiserver.log,
-// kube-controller-manager.log).
+// Dir returns the folder with keys, data and logs (etcd.log, kube-apiserver.log, kube-controllers.log).
 func (cp *ControlPlane) Dir() string { return cp.dir }
 
 // Config returns a new client configuration with all rights (system:masters) and no client-side rate
@@ -154,7 +151,7 @@ func (cp *ControlPlane) Stop() error {
 	cp.cancel()
 	cp.refreshers.Wait()
 	// Killed, not asked: the data go anyway, and an API server waits long for its open watches.
-	cp.controllerManager.Kill()
+	cp.controllers.Kill()
 	cp.apiServer.Kill()
 	cp.etcd.Kill()
 	if cp.ownsDir {
@@ -278,31 +275,25 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) (err error) {
 	})
 }
 
-func (cp *ControlPlane) startControllerManager(ctx context.Context) (err error) {
-	kubeconfig := filepath.Join(cp.dir, "controller-manager.kubeconfig")
+func (cp *ControlPlane) startControllers(ctx context.Context) (err error) {
+	kubeconfig := filepath.Join(cp.dir, controllersName+".kubeconfig")
 	if err := cp.Kubeconfig(kubeconfig); err != nil {
 		return err
 	}
-	cp.controllerManager, err = startProcess(cp.dir, controllerManagerName, cp.binaries.ControllerManager, []string{
+	ready := filepath.Join(cp.dir, controllersName+".ready")
+	// A control plane that had this folder before may have left it.
+	if err := os.Remove(ready); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("start %s: %w", controllersName, err)
+	}
+	cp.controllers, err = startProcess(cp.dir, controllersName, cp.binaries.Controllers, []string{
 		"--kubeconfig=" + kubeconfig,
-		// The last one fills in "view", "edit" and "admin" from the roles that carry their labels.
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller",
-		"--leader-elect=false",
-		"--secure-port=0",
-		"--kube-api-qps=500",
-		"--kube-api-burst=1000",
-		"--profiling=false",
+		"--ready-file=" + ready,
 	})
 	if err != nil {
 		return err
 	}
-	clients, err := kubernetes.NewForConfig(cp.config)
-	if err != nil {
-		return fmt.Errorf("make a client of the API server: %w", err)
-	}
-	// The default ServiceAccount is the first thing that it makes.
-	return cp.controllerManager.WaitUntil(ctx, startTimeout, func(ctx context.Context) error {
-		_, err := clients.CoreV1().ServiceAccounts(corev1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
+	return cp.controllers.WaitUntil(ctx, startTimeout, func(context.Context) error {
+		_, err := os.Stat(ready)
 		return err
 	})
 }

@@ -4,9 +4,12 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,6 +48,15 @@ func mustClients(t *testing.T, cfg *rest.Config) *kubernetes.Clientset {
 	return clients
 }
 
+func mustDynamic(t *testing.T, cfg *rest.Config) dynamic.Interface {
+	t.Helper()
+	objects, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
 // TestControlPlane shares one control plane among its parts, which use a namespace each.
 func TestControlPlane(t *testing.T) {
 	cp, err := Start(t.Context(), Options{CRDs: []string{filepath.Join("testdata", "crd.yaml")}, Progress: os.Stderr})
@@ -59,7 +71,7 @@ func TestControlPlane(t *testing.T) {
 		if err := cp.Stop(); err != nil {
 			t.Errorf("a second Stop: %v", err)
 		}
-		for _, p := range []*Process{cp.etcd, cp.apiServer, cp.controllerManager} {
+		for _, p := range []*Process{cp.etcd, cp.apiServer, cp.controllers} {
 			if !p.Ended() {
 				t.Errorf("%s still runs after Stop", p.name)
 			}
@@ -88,38 +100,47 @@ func TestControlPlane(t *testing.T) {
 		}
 	})
 
-	t.Run("garbage collection and namespaces", func(t *testing.T) {
-		objects, err := dynamic.NewForConfig(cp.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		namespace := makeNamespace(t, clients, "garbage")
-		owner := thing("owner", nil)
-		owner, err = objects.Resource(things).Namespace(namespace).Create(t.Context(), owner, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := objects.Resource(things).Namespace(namespace).Create(t.Context(), thing("child", owner), metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		if err := objects.Resource(things).Namespace(namespace).Delete(t.Context(), "owner", metav1.DeleteOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the owner is gone, but not its child", func(ctx context.Context) (bool, error) {
-			_, err := objects.Resource(things).Namespace(namespace).Get(ctx, "child", metav1.GetOptions{})
-			return apierrors.IsNotFound(err), ignoreNotFound(err)
-		})
+	t.Run("garbage collection", func(t *testing.T) {
+		testGarbageCollection(t, cp, things, makeNamespace(t, clients, "garbage"))
+	})
 
+	t.Run("garbage collection of a kind that comes later", func(t *testing.T) {
+		text, err := os.ReadFile(filepath.Join("testdata", "crd.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "crd.yaml")
+		later := schema.GroupVersionResource{Group: "later.example.org", Version: things.Version, Resource: things.Resource}
+		text = bytes.ReplaceAll(text, []byte(things.Group), []byte(later.Group))
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ApplyManifests(t.Context(), cp.Config(), path); err != nil {
+			t.Fatal(err)
+		}
+		testGarbageCollection(t, cp, later, makeNamespace(t, clients, "later"))
+	})
+
+	t.Run("the end of a namespace", func(t *testing.T) {
+		objects := mustDynamic(t, cp.Config())
+		namespace := makeNamespace(t, clients, "end")
 		if _, err := objects.Resource(things).Namespace(namespace).Create(t.Context(), thing("rest", nil), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := clients.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
+		grantConfigMaps(t, clients, namespace, "rest")
+		removeNamespace(t, clients, namespace)
+		makeNamespace(t, clients, namespace)
+		left, err := objects.Resource(things).Namespace(namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the namespace does not go away", func(ctx context.Context) (bool, error) {
-			_, err := clients.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-			return apierrors.IsNotFound(err), ignoreNotFound(err)
-		})
+		if len(left.Items) > 0 {
+			t.Errorf("after the end of their namespace there are %v", left.Items)
+		}
+		_, err = clients.CoreV1().ServiceAccounts(namespace).Get(t.Context(), "rest", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			t.Errorf("after the end of its namespace there is a ServiceAccount (%v)", err)
+		}
 	})
 
 	t.Run("a ServiceAccount has its own rights only", func(t *testing.T) {
@@ -238,8 +259,8 @@ items:
 		if _, err := mustClients(t, fromFile).CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
 			t.Errorf("the kubeconfig of before: %v", err)
 		}
-		// The controllers are there again, too.
-		makeNamespace(t, clients, "after-restart")
+		// The controllers go on, too.
+		removeNamespace(t, clients, namespace)
 	})
 }
 
@@ -249,23 +270,94 @@ func TestStartSaysWhyAProgramFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	_, err := Start(t.Context(), Options{Dir: dir, Binaries: Binaries{Etcd: broken, APIServer: broken, ControllerManager: broken}})
+	binaries := Binaries{Etcd: broken, APIServer: broken, Controllers: broken}
+	_, err := Start(t.Context(), Options{Dir: dir, Binaries: binaries})
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "cannot open the data folder") {
 		t.Errorf("Start() error = %v, want the exit status and the end of the log", err)
 	}
 }
 
-// makeNamespace makes a namespace and waits for its default ServiceAccount.
+func TestControllersSayWhyTheyCannotWork(t *testing.T) {
+	binaries, err := Assets(t.Context(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	nobody := &ControlPlane{config: &rest.Config{Host: "https://127.0.0.1:1"}, creds: &credentials{}}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := nobody.Kubeconfig(kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ flag, want string }{
+		"no kubeconfig named":             {"-v=2", "--kubeconfig is missing"},
+		"no such kubeconfig":              {"--kubeconfig=" + filepath.Join(dir, "other"), "no such file"},
+		"an API server that is not there": {"--kubeconfig=" + kubeconfig, "ask the API server https://127.0.0.1:1"},
+		"a flag that it does not know":    {"--leader-elect=false", "leader-elect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.CommandContext(t.Context(), binaries.Controllers, tc.flag).CombinedOutput()
+			failed, ok := errors.AsType[*exec.ExitError](err)
+			if !ok || failed.ExitCode() <= 0 || !strings.Contains(string(out), tc.want) {
+				t.Errorf("it ended with %v and said\n%s\nwant a failure and %q", err, out, tc.want)
+			}
+		})
+	}
+}
+
+// collectionTime is how soon what nobody owns any more must be gone: seconds, with room for a machine that has
+// much to do.
+const collectionTime = 20 * time.Second
+
+// testGarbageCollection makes an object that belongs to another, and deletes the other.
+func testGarbageCollection(t *testing.T, cp *ControlPlane, kind schema.GroupVersionResource, namespace string) {
+	objects := mustDynamic(t, cp.Config()).Resource(kind).Namespace(namespace)
+	owner := thing("owner", nil)
+	owner.SetAPIVersion(kind.GroupVersion().String())
+	owner, err := objects.Create(t.Context(), owner, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := thing("child", owner)
+	child.SetAPIVersion(owner.GetAPIVersion())
+	if _, err := objects.Create(t.Context(), child, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := objects.Delete(t.Context(), "owner", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	deleted := time.Now()
+	eventually(t, "the owner is gone, but not its child", func(ctx context.Context) (bool, error) {
+		_, err := objects.Get(ctx, "child", metav1.GetOptions{})
+		return apierrors.IsNotFound(err), ignoreNotFound(err)
+	})
+	if took := time.Since(deleted); took > collectionTime {
+		t.Errorf("the child went %s after its owner, want at most %s", took, collectionTime)
+	} else {
+		t.Logf("the child went %s after its owner", took)
+	}
+}
+
+// removeNamespace deletes a namespace and waits until it is gone.
+func removeNamespace(t *testing.T, clients kubernetes.Interface, name string) {
+	t.Helper()
+	if err := clients.CoreV1().Namespaces().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	deleted := time.Now()
+	eventually(t, "the namespace does not go away", func(ctx context.Context) (bool, error) {
+		_, err := clients.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), ignoreNotFound(err)
+	})
+	t.Logf("the namespace went %s after it was deleted", time.Since(deleted))
+}
+
+// makeNamespace makes a namespace.
 func makeNamespace(t *testing.T, clients kubernetes.Interface, name string) string {
 	t.Helper()
 	_, err := clients.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no default ServiceAccount in "+name, func(ctx context.Context) (bool, error) {
-		_, err := clients.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, ignoreNotFound(err)
-	})
 	return name
 }
 

@@ -6,6 +6,7 @@ package sandbox
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -38,6 +39,35 @@ func waitUntilAllowed(t *testing.T, clients kubernetes.Interface, a access) {
 	})
 }
 
+// withAggregated returns the ClusterRole's name and those of the roles that a cluster's controller would fill
+// it from. Here none runs, so whoever binds all of them grants what the role alone grants in a cluster.
+func withAggregated(t *testing.T, clients kubernetes.Interface, name string) []string {
+	t.Helper()
+	names := []string{name}
+	for i := 0; i < len(names); i++ {
+		role, err := clients.RbacV1().ClusterRoles().Get(t.Context(), names[i], metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if role.AggregationRule == nil {
+			continue
+		}
+		for _, selector := range role.AggregationRule.ClusterRoleSelectors {
+			labels := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&selector)}
+			roles, err := clients.RbacV1().ClusterRoles().List(t.Context(), labels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, aggregated := range roles.Items {
+				if !slices.Contains(names, aggregated.Name) {
+					names = append(names, aggregated.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
 // testInstallation applies what "make deploy" would and asks who may do what then.
 func testInstallation(t *testing.T, cp *ControlPlane, clients kubernetes.Interface) {
 	root, err := ModuleRoot()
@@ -63,14 +93,16 @@ func testInstallation(t *testing.T, cp *ControlPlane, clients kubernetes.Interfa
 	if err := ApplyObjects(t.Context(), cp.Config(), optIn); err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range []string{"view", "edit", "admin"} {
-		_, err := clients.RbacV1().RoleBindings(optedIn).Create(t.Context(), &rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: role},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: role}},
-		}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
+	for _, user := range []string{"view", "edit", "admin"} {
+		for _, role := range withAggregated(t, clients, user) {
+			_, err := clients.RbacV1().RoleBindings(optedIn).Create(t.Context(), &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: user + "-" + role},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+			}, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 

@@ -47,8 +47,9 @@ func TestProcessHasItsVariables(t *testing.T) {
 	wantLog(t, p, "/its/own\nerror\n")
 }
 
-func TestProcessIsAskedToStop(t *testing.T) {
-	p := script(t, "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+// awaitReady waits until a script has said that it is ready: that its traps are set.
+func awaitReady(t *testing.T, p *Process) {
+	t.Helper()
 	err := p.WaitUntil(t.Context(), time.Minute, func(context.Context) error {
 		if p.LogTail() != "  ready" {
 			return errors.New(p.LogTail())
@@ -58,13 +59,19 @@ func TestProcessIsAskedToStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestProcessIsAskedToStop(t *testing.T) {
+	p := script(t, "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+	awaitReady(t, p)
 	p.Stop(time.Minute)
 	wantLog(t, p, "ready\nstopping\n")
 	p.Stop(time.Minute) // again does nothing
 }
 
 func TestProcessIsMadeToStop(t *testing.T) {
-	p := script(t, "trap '' TERM; while :; do sleep 0.01; done")
+	p := script(t, "trap '' TERM; echo ready; while :; do sleep 0.01; done")
+	awaitReady(t, p)
 	p.Stop(0)
 	if got := p.State(); !p.Ended() || got != "signal: killed" {
 		t.Errorf("it ended: %t (%s), want that it was killed", p.Ended(), got)

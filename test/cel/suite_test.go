@@ -50,7 +50,7 @@ func run(m *testing.M) int {
 	// Generous, for a machine that has to build the control plane first.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	cp, err := sandbox.Start(ctx, sandbox.Options{CRDs: []string{crds}, WithoutControllerManager: true, Progress: os.Stderr})
+	cp, err := sandbox.Start(ctx, sandbox.Options{CRDs: []string{crds}, WithoutControllers: true, Progress: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -78,9 +78,9 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 		return nil, err
 	}
 	r.ControlPlane, err = sandbox.Start(ctx, sandbox.Options{
-		CRDs:                     []string{filepath.Join(root, "config", "crd", "bases")},
-		WithoutControllerManager: true,
-		Progress:                 o.Progress,
+		CRDs:               []string{filepath.Join(root, "config", "crd", "bases")},
+		WithoutControllers: true,
+		Progress:           o.Progress,
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	}
 	r.Config = r.ControlPlane.Config()
 	r.Config.QPS = -1
-	if r.Client, err = client.NewWithWatch(r.Config, client.Options{Scheme: controller.NewScheme()}); err != nil {
+	if r.Client, err = client.NewWithWatch(r.Config, client.Options{Scheme: controller.Scheme()}); err != nil {
 		return nil, err
 	}
 	return r, r.makeAccount(ctx)

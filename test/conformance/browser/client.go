@@ -70,6 +70,7 @@ type Client struct {
 
 	session     *connection // the one that the page uses; its handlers listen only there
 	connections []*connection
+	sessions    map[string]*connection // the SDK's objects, one per session for the life of the page
 	changes     int
 	refusals    []string
 	errors      []string
@@ -92,8 +93,16 @@ type Client struct {
 	order   int
 }
 
-// connection is one connection to a session; it stays until it is closed, used or not.
+// connection is the SDK's object of a session, which is connected once at most; it stays so until it is disconnected, used or not.
 type connection struct{ session string }
+
+// sessionOf is the SDK's object of a session.
+func (c *Client) sessionOf(session string) *connection {
+	if c.sessions[session] == nil {
+		c.sessions[session] = &connection{session}
+	}
+	return c.sessions[session]
+}
 
 // action is something that the page does later.
 type action struct {
@@ -105,8 +114,8 @@ type action struct {
 
 // Join is a client that has loaded its page and joined the main room at now.
 func Join(cfg Config, now time.Time) *Client {
-	c := &Client{cfg: cfg, now: now, userCoHost: cfg.CoHost, pageCoHost: cfg.CoHost}
-	c.session = &connection{cfg.Main.SessionID}
+	c := &Client{cfg: cfg, now: now, userCoHost: cfg.CoHost, pageCoHost: cfg.CoHost, sessions: map[string]*connection{}}
+	c.session = c.sessionOf(cfg.Main.SessionID)
 	c.connections = []*connection{c.session}
 	return c
 }
@@ -158,7 +167,7 @@ func (c *Client) Session() string {
 	return c.session.session
 }
 
-// Connections are the sessions that the tab is connected to, once per connection: more than one means a ghost that others see.
+// Connections are the sessions that the tab is connected to: more than one means a ghost that others see.
 func (c *Client) Connections() []string {
 	var sessions []string
 	for _, conn := range c.connections {
@@ -269,7 +278,10 @@ func (c *Client) connect(name string, rooms []Room) {
 			target = nil
 		}
 	}
-	c.session = &connection{session}
+	c.session = c.sessionOf(session)
+	if slices.Contains(c.connections, c.session) {
+		return // connect() of an object that is connected never calls back
+	}
 	c.connections = append(c.connections, c.session)
 	c.changes++
 	if target != nil && target.Name == c.cfg.Main.Name {

@@ -162,9 +162,9 @@ func TestClient(t *testing.T) {
 			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: list("participantMoved", "Bob", "", "Ada", "", "")}},
 			until:   9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
-		"an opening and a move to the same room are two": {
+		"an opening and a move to the same room connect once": {
 			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 1000, typ: "breakout-room", data: movedToRed}},
-			until:   9000, want: state{Connections: []string{"red", "red"}, Room: "Red", Changes: 2},
+			until:   9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"the list of the notice knows a room that is gone since": {
 			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: redGone}},

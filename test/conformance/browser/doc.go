@@ -9,8 +9,9 @@
 //
 //   - It listens only in the session that it joined last. A signal whose text equals the one before clears its state: the first repeat does
 //     nothing, a second one acts again.
-//   - It acts on a notice 5 s later, with the session that it had at the notice. So two notices that move it within 5 s disconnect the same
-//     session twice and connect two new ones: a ghost stays behind.
+//   - It acts on a notice 5 s later, with the session that it had at the notice. So two notices that move it to two rooms within 5 s disconnect the
+//     same session twice and connect two new ones: a ghost stays behind. The SDK keeps one object per session for the life of the page, so two
+//     notices for the same room connect it once.
 //   - Each signal of type breakout-room replaces its whole list of rooms. It finds a room by its name; a name that is not in the list means
 //     the main room. The list is that of the notice, or the present one with Config.FreshList: builds of the client differ in it.
 //   - It learns its own room's new name from roomEdited, by session, and only 5 s later; unless another room has the old name by then.
