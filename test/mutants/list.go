@@ -54,7 +54,7 @@ var mutants = []mutant{
 	{
 		name: "no live read of the rooms", fault: "people are sent by rooms and a roster that are not so any more",
 		file: controllers + "breakoutset_plan.go",
-		line: `if main.ResourceVersion != known {`, becomes: `if known == "never" {`,
+		line: `if err := r.ensureRoomsFresh(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
 		soonest: "TestMatrix/^move$/late-rooms",
 	},
 	{
@@ -207,7 +207,7 @@ var mutants = []mutant{
 	{
 		name: "RoomSignals overtake each other", fault: "messages come in another order than they were sent in",
 		file: controllers + "roomsignal_send.go",
-		line: `if earlier {`, becomes: `if false {`,
+		line: `if earlier {`, becomes: `if earlier && false {`,
 		soonest: "TestMatrix/room-signal/burst-of-503",
 	},
 
@@ -215,7 +215,7 @@ var mutants = []mutant{
 	{
 		name: "no second try after a 401", fault: "an expired JWT shows as rejected credentials, and calls go wrong",
 		file: vendor + "call.go",
-		line: `return provenBefore, failed`, becomes: `return false, failed`,
+		line: `return provenBefore, failed`, becomes: `return provenBefore && false, failed`,
 		soonest: "TestMatrix/^open$/^expired$",
 	},
 	{

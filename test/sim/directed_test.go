@@ -121,6 +121,14 @@ var scenes = func() map[string]directed {
 				w.violated("people were moved since a room was added")
 			}
 		}},
+		"another set waits until the first one is closed": {happens: func(w *World) {
+			w.Create(NewSet(WithRooms("north", "south"), WithPlacements("Ada=north", "Ben=north"), func(set *v1alpha1.BreakoutSet) { set.Name = "others" }))
+			w.Pass(time.Minute)
+			w.JudgePlaces()
+			closeSet(w)
+			w.Until(long, func() error { return IsReady(w.Set("others")) })
+			w.Pass(30 * time.Second)
+		}},
 		"a page is loaded anew": {today: "Ada is connected to [class] and belongs to groups-red", happens: func(w *World) {
 			w.Reload("Ada")
 			w.People["Ada"].Unaware = false
@@ -172,6 +180,9 @@ var scenes = func() map[string]directed {
 				timeIsUp(w)
 			}}
 		}
+	}
+	for _, d := range []time.Duration{1, 2, 3, 4, 5, 6, 8} {
+		all[fmt.Sprintf("closed %d s before the end", d)] = directed{lasting: 60, happens: closedBefore(d*time.Second, func(*World, *Operation) Verdict { return Verdict{} })}
 	}
 	for _, d := range []time.Duration{10, 14, 18, 21, 30} {
 		all[fmt.Sprintf("closed 20 s before the end, the vendor is out for %d s", d)] = directed{lasting: 60, happens: closedBefore(20*time.Second, outageFor(d*time.Second))}

@@ -141,6 +141,12 @@ func (i *intervention) String() string {
 	return fmt.Sprintf("%s/%s#%d", i.name, strings.ReplaceAll(strings.ReplaceAll(i.key, " ", "."), "/", "."), i.nth)
 }
 
+// once401 tells whether one call is refused for its JWT: one that has expired meanwhile, which the next one mends.
+func (i *intervention) once401() bool {
+	kind := i.verdict.Fault.Kind
+	return kind == simulator.FaultExpired || kind == simulator.FaultClockSkew
+}
+
 // judge returns the judge of a world's operations that comes between, and what tells whether it did.
 func (i *intervention) judge(w *World) (judge func(*Operation) Verdict, met *bool) {
 	seen, struck, end := 0, false, time.Time{}
@@ -321,6 +327,9 @@ func (s Story) disturbed(t *testing.T, i *intervention, undisturbed *Ending, all
 		w.compare(undisturbed, e)
 		if i.lasting == 0 {
 			w.JudgeLeaving()
+		}
+		if i.once401() && w.history.rejected {
+			w.violated("a JWT that was refused once shows as rejected credentials")
 		}
 		if i.lasting == 0 || s.Name != "renew-tokens" { // the next renewal may come in this very minute
 			w.JudgeRest()

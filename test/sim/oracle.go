@@ -28,11 +28,17 @@ type history struct {
 	tokens   map[string]bool
 	// wasted are the sessions that may be wasted: nobody heard of them, since an operator died or a write was refused.
 	wasted map[string]bool
+	// open are the main rooms of the sets that say that they are open, holders the UIDs of the sets that have a main room, by UID.
+	open    map[string]string
+	holders map[string]string
+	// rejected is whether anything ever said that the credentials are no good.
+	rejected bool
 }
 
 func newHistory() *history {
 	return &history{
 		sessions: map[string]map[string]bool{}, owner: map[string]string{}, names: map[string]string{}, tokens: map[string]bool{}, wasted: map[string]bool{},
+		open: map[string]string{}, holders: map[string]string{},
 	}
 }
 
@@ -52,14 +58,21 @@ func (w *World) changed(eventType string, r *apiserver.Resource, obj apiserver.O
 	w.lastChange = time.Now()
 	if conditions, ok := status["conditions"].([]any); ok {
 		for _, c := range conditions {
-			if text := fmt.Sprint(c); indiscreet.MatchString(text) {
+			text := fmt.Sprint(c)
+			if indiscreet.MatchString(text) {
 				w.violated("a condition of %s has something secret in it: %s", name, text)
 			}
+			w.history.rejected = w.history.rejected || strings.Contains(text, v1alpha1.CredentialsRejectedReason)
 		}
+	}
+	if r.Plural == "breakoutsets" {
+		w.history.openOrNot(w, uid, name, event != "DELETED" && status["state"] == string(v1alpha1.StateOpen), obj)
 	}
 	if r.Plural != "meetingrooms" {
 		return
 	}
+	holder, _ := status["activeBreakoutSet"].(map[string]any)
+	w.history.hold(w, uid, name, holder)
 	for _, list := range []string{"tokens", "sharedTokens"} {
 		tokens, _ := status[list].([]any)
 		for _, t := range tokens {
@@ -86,6 +99,30 @@ func (h *history) publish(w *World, uid, name, session string) {
 		w.violated("MeetingRooms %s and %s have the same session", h.names[other], name)
 	}
 	h.owner[session] = uid
+}
+
+// openOrNot: of a meeting's sets one at a time is open.
+func (h *history) openOrNot(w *World, uid, name string, open bool, obj apiserver.Object) {
+	if delete(h.open, uid); !open {
+		return
+	}
+	spec, _ := obj["spec"].(map[string]any)
+	main := fmt.Sprint(spec["meetingRoomRef"])
+	for other, of := range h.open {
+		if of == main {
+			w.violated("sets %s and %s are open for one meeting", h.names[other], name)
+		}
+	}
+	h.open[uid] = main
+}
+
+// hold: nobody takes a main room away from a set that is open.
+func (h *history) hold(w *World, uid, name string, holder map[string]any) {
+	before := h.holders[uid]
+	h.holders[uid], _ = holder["uid"].(string)
+	if before != h.holders[uid] && h.open[before] != "" {
+		w.violated("MeetingRoom %s was taken away from set %s, which is open", name, h.names[before])
+	}
 }
 
 // refused notes what a write that was refused would have published.
@@ -228,11 +265,20 @@ func (w *World) JudgePlaces() {
 // roomList is what a browser reads of a breakout-room signal.
 type roomList struct {
 	Revision      int64
-	BreakoutRooms []struct{ SessionID string }
-	Page          *struct{ Index, Count int }
+	BreakoutRooms []struct {
+		SessionID              string
+		Member, MemberAssigned []string
+	}
+	Page *struct{ Index, Count int }
 }
 
-// JudgeConditions judges a rule: where a set says that everybody was told, the last list of each session is that of the status.
+// listing is what a session was told last: the rooms' sessions, and the session of the room that each person is in.
+type listing struct {
+	sessions []string
+	places   map[string]string
+}
+
+// JudgeConditions judges a rule: where a set says that everybody was told, the last list of each session is that of the status, rooms and people.
 func (w *World) JudgeConditions() {
 	var sets v1alpha1.BreakoutSetList
 	w.must(w.User.List(ctx(), &sets, client.InNamespace(Namespace)))
@@ -246,31 +292,46 @@ func (w *World) JudgeConditions() {
 			want = append(want, room.SessionID)
 		}
 		for _, session := range want {
-			// Who is not in the main room when the rooms open is told when something changes.
-			if is := w.lastList(session); !slices.Equal(want, is) && (is != nil || session == set.Status.MainSessionID) {
-				w.violated("set %s says that everybody was told, and the last list that %s was sent has %d rooms instead of %d", set.Name, w.roomOf(session), len(is), len(want))
+			is := w.lastList(session)
+			if is == nil && session != set.Status.MainSessionID {
+				continue // who is not in the main room when the rooms open is told when something changes
+			}
+			if is == nil || !slices.Equal(want, is.sessions) {
+				w.violated("set %s says that everybody was told, and the last list that %s was sent has not its %d rooms: %v", set.Name, w.roomOf(session), len(want), is)
+				continue
+			}
+			for _, room := range set.Status.Rooms {
+				for _, p := range room.Participants {
+					if in := is.places[string(p)]; in != room.SessionID {
+						w.violated("set %s says that everybody was told, and by the last list that %s was sent %s is in [%s] instead of %s",
+							set.Name, w.roomOf(session), p, w.roomOf(in), room.MeetingRoomName)
+					}
+				}
 			}
 		}
 	}
 }
 
-// lastList are the sessions in the list of rooms that a session was sent last, whether anybody was there or not.
-func (w *World) lastList(session string) []string {
-	var sessions []string
+// lastList is the list of rooms that a session was sent last, whether anybody was there or not; nil if it was sent none.
+func (w *World) lastList(session string) *listing {
+	var last *listing
 	for _, c := range w.Vendor.Calls() {
 		if c.Op != simulator.OpSignal || c.SessionID != session || c.SignalType != "breakout-room" || !(c.Effective || c.Status == 404) {
 			continue
 		}
 		var list roomList
 		w.must(json.Unmarshal([]byte(c.SignalData), &list))
-		if list.Page == nil || list.Page.Index == 1 {
-			sessions = nil
+		if last == nil || list.Page == nil || list.Page.Index == 1 {
+			last = &listing{places: map[string]string{}}
 		}
 		for _, room := range list.BreakoutRooms {
-			sessions = append(sessions, room.SessionID)
+			last.sessions = append(last.sessions, room.SessionID)
+			for _, p := range slices.Concat(room.Member, room.MemberAssigned) {
+				last.places[p] = room.SessionID
+			}
 		}
 	}
-	return sessions
+	return last
 }
 
 // JudgeRest judges a rule: when all is done nothing is written and nobody is called any more as time goes by. The periodic check of the account aside.
