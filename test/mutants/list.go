@@ -24,19 +24,6 @@ var mutants = []mutant{
 		line: `*mem = roomMemory{held: &heldSession{id, s.account.Name, s.account.ProjectID}}`, becomes: `*mem = roomMemory{}`,
 		soonest: "TestMatrix/^open$/^refused$",
 	},
-	{
-		name: "no lock on a room's status", fault: "two operators give one room two sessions, and people meet in different ones",
-		file: controllers + "meetingroom_status.go",
-		line: `if err := r.Status().Update(ctx, s.room); err != nil {`, becomes: `s.room.ResourceVersion = ""; if err := r.Status().Update(ctx, s.room); err != nil {`,
-		soonest: "TestMatrix/^open$/late-rooms",
-	},
-	{
-		name: "a lost race overwrites the session", fault: "a room whose session somebody else published in the meantime gets another one",
-		file:    controllers + "meetingroom_session.go",
-		line:    `if err != nil || !lacksSession(live, s.before) || account.NameFor(live) != account.NameFor(s.before) {`,
-		becomes: `if err != nil || account.NameFor(live) != account.NameFor(s.before) {`,
-		soonest: "TestMatrix/^open$/late-rooms",
-	},
 
 	// What is planned before it is said, and by what.
 	{
@@ -44,6 +31,13 @@ var mutants = []mutant{
 		file: controllers + "breakoutset_plan.go",
 		line: `if err := r.commitStatus(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
 		soonest: "TestMatrix/^open$/^(before|after)$",
+	},
+	{
+		name: "no lock on the plan", fault: "an operator that does not know that it was replaced plans anew over what its successor says",
+		file:    controllers + "breakoutset_plan.go",
+		line:    `if err := r.commitStatus(ctx, s); err != nil {`,
+		becomes: `latest := &v1alpha1.BreakoutSet{}; _ = r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), latest); s.set.ResourceVersion = latest.ResourceVersion; if err := r.commitStatus(ctx, s); err != nil {`,
+		soonest: "TestMatrix/^(edit|move)$/late-sets",
 	},
 	{
 		name: "no live read of the set", fault: "an operator that does not know that it was replaced tells people what was true before",
@@ -61,6 +55,7 @@ var mutants = []mutant{
 		name: "revisions do not go up", fault: "pages take a newer plan for a repetition of the older one",
 		file: decisions + "plan.go",
 		line: `s.Revision = max(s.Revision+1, now.UnixMilli())`, becomes: `s.Revision = max(s.Revision, 1)`,
+		soonest: "TestMatrix/^open$/late-rooms",
 	},
 
 	// How telling goes.
@@ -92,6 +87,7 @@ var mutants = []mutant{
 		name: "a barrier of 4 s", fault: "the next step comes before pages have acted on the one before",
 		file: decisions + "clock.go",
 		line: `reactionTime = 6 * time.Second`, becomes: `reactionTime = 4 * time.Second`,
+		soonest: "TestStories",
 	},
 	{
 		name: "who was given up is forgotten", fault: "a set is Ready though whole rooms were not told",
@@ -118,9 +114,15 @@ var mutants = []mutant{
 		line: `case recentlyTold(b.st, m.Participant).After(b.now):`, becomes: `case false:`,
 	},
 	{
+		name: "a running countdown is dropped", fault: "a page breaks that is told of no countdown while it shows one",
+		file: decisions + "steps.go",
+		line: `if until := timerRunsOut(b.st); until.After(b.now) {`, becomes: `if until := timerRunsOut(b.st); until.IsZero() {`,
+	},
+	{
 		name: "memberAssigned names all", fault: "who is in a room already is sent there once more",
 		file: decisions + "message.go",
 		line: `if sent[n] {`, becomes: `if sent[n] || place != mainRoom {`,
+		soonest: "TestMatrix/^open$/api-outage",
 	},
 	{
 		name: "a farewell as the time is up", fault: "people are called back while their pages go back by themselves",
@@ -136,6 +138,7 @@ var mutants = []mutant{
 		name: "signals before tokens", fault: "people are sent to a room before they have a token for it",
 		file: decisions + "view.go",
 		line: `if i, listed := index[target]; wanted && listed && in.Children[target].Tokens[p.Name] {`, becomes: `if i, listed := index[target]; wanted && listed {`,
+		soonest: "TestMeetings",
 	},
 
 	// Coming back.
@@ -165,7 +168,6 @@ var mutants = []mutant{
 		name: "no lock of the main room", fault: "two sets open for one meeting, and pull people to and fro",
 		file: controllers + "breakoutset_queue.go",
 		line: `s.holds = holder != nil && holder.UID == string(s.set.UID)`, becomes: `s.holds = true`,
-		soonest: "TestMeetings",
 	},
 	{
 		name: "the main room is never freed", fault: "after one set no other one ever opens",
@@ -184,6 +186,11 @@ var mutants = []mutant{
 		name: "tokens are not renewed", fault: "after four hours nobody can connect",
 		file: controllers + "meetingroom_plan.go",
 		line: `return expires.Add(-life/3 - early).Truncate(time.Second)`, becomes: `return expires.Add(life*100 - early).Truncate(time.Second)`,
+	},
+	{
+		name: "Ready without tokens", fault: "whoever waits for a room to be Ready finds no token in it",
+		file: controllers + "meetingroom_status.go",
+		line: `case !tokens.ok():`, becomes: `case false:`,
 	},
 	{
 		name: "tokens keep their role", fault: "a new co-host cannot do what a co-host does",

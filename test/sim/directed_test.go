@@ -49,6 +49,8 @@ func closedBefore(d time.Duration, judge func(w *World, op *Operation) Verdict) 
 	}
 }
 
+func nothing(*World, *Operation) Verdict { return Verdict{} }
+
 // outageFor has the vendor fail for some time from now on.
 func outageFor(d time.Duration) func(*World, *Operation) Verdict {
 	var until time.Time
@@ -121,6 +123,17 @@ var scenes = func() map[string]directed {
 				w.violated("people were moved since a room was added")
 			}
 		}},
+		"the vendor is out for a minute while somebody is moved": {happens: func(w *World) {
+			judge := outageFor(time.Minute)
+			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
+			moveTo("Ada=blue", "Ben=red")(w)
+		}},
+		"the vendor is out for three minutes while a room is added": {happens: func(w *World) {
+			judge := outageFor(3 * time.Minute)
+			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
+			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.Pass(20 * time.Minute)
+		}},
 		"another set waits until the first one is closed": {happens: func(w *World) {
 			w.Create(NewSet(WithRooms("north", "south"), WithPlacements("Ada=north", "Ben=north"), func(set *v1alpha1.BreakoutSet) { set.Name = "others" }))
 			w.Pass(time.Minute)
@@ -181,8 +194,8 @@ var scenes = func() map[string]directed {
 			}}
 		}
 	}
-	for _, d := range []time.Duration{1, 2, 3, 4, 5, 6, 8} {
-		all[fmt.Sprintf("closed %d s before the end", d)] = directed{lasting: 60, happens: closedBefore(d*time.Second, func(*World, *Operation) Verdict { return Verdict{} })}
+	for _, d := range []time.Duration{100, 300, 500, 700, 900, 1100, 1500, 2000, 3000, 4000, 6000, 8000} {
+		all[fmt.Sprintf("closed %d ms before the end", d)] = directed{lasting: 60, happens: closedBefore(d*time.Millisecond, nothing)}
 	}
 	for _, d := range []time.Duration{10, 14, 18, 21, 30} {
 		all[fmt.Sprintf("closed 20 s before the end, the vendor is out for %d s", d)] = directed{lasting: 60, happens: closedBefore(20*time.Second, outageFor(d*time.Second))}
@@ -210,6 +223,8 @@ func TestDirected(t *testing.T) {
 				w.Pass(12 * time.Second)
 				s.happens(w)
 				w.JudgePlaces()
+				w.JudgeConditions()
+				w.JudgeHaste()
 			})
 			all := strings.Join(w.Violations(), "; ")
 			switch {

@@ -15,6 +15,9 @@ const (
 	// mostSteps ends a run that does not end.
 	mostSteps = 3_000_000
 
+	// mostAtOnce ends one in which everybody goes on for ever without any time going by.
+	mostAtOnce = 20_000
+
 	// afterthought is for how long nothing more may follow when a step of a story has come to its end.
 	afterthought = 2 * time.Second
 )
@@ -65,6 +68,13 @@ func (w *World) run(end time.Time, goal func() bool) bool {
 		for w.turn() {
 			if w.steps++; w.steps > mostSteps {
 				w.t.Fatal("there is no end")
+			}
+			if now := time.Now(); !now.Equal(w.turned) {
+				w.turned, w.atOnce = now, 0
+			}
+			if w.atOnce++; w.atOnce > mostAtOnce {
+				w.violated("there is no end of it: %v", w.Operations[max(0, len(w.Operations)-6):])
+				panic(storyEnds{})
 			}
 		}
 		if w.onQuiet != nil {

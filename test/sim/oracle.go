@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -71,6 +72,7 @@ func (w *World) changed(eventType string, r *apiserver.Resource, obj apiserver.O
 	if r.Plural != "meetingrooms" {
 		return
 	}
+	w.judgeReady(name, obj)
 	holder, _ := status["activeBreakoutSet"].(map[string]any)
 	w.history.hold(w, uid, name, holder)
 	for _, list := range []string{"tokens", "sharedTokens"} {
@@ -84,6 +86,20 @@ func (w *World) changed(eventType string, r *apiserver.Resource, obj apiserver.O
 	if session, _ := status["sessionID"].(string); session != "" {
 		w.nameSession(session, name)
 		w.history.publish(w, uid, name, session)
+	}
+}
+
+// judgeReady: a room that says that it is ready has a token for everybody.
+func (w *World) judgeReady(name string, obj apiserver.Object) {
+	room := &v1alpha1.MeetingRoom{}
+	w.must(runtime.DefaultUnstructuredConverter.FromUnstructured(obj, room))
+	if !room.DeletionTimestamp.IsZero() || IsReady(room) != nil {
+		return
+	}
+	for _, p := range room.Spec.Participants {
+		if !slices.ContainsFunc(room.Status.Tokens, func(t v1alpha1.ParticipantToken) bool { return t.Participant == p.Name }) {
+			w.violated("room %s says that it is ready, and has no token for %s", name, p.Name)
+		}
 	}
 }
 

@@ -120,6 +120,8 @@ type World struct {
 	heldEvents map[*apiserver.Watch]time.Time
 	restartAt  time.Time
 	steps      int
+	turned     time.Time // when the last step was, and how many there were at that time
+	atOnce     int
 	lastChange time.Time // when something happened that a person would notice
 	judgedAt   time.Time // the lastChange after which everything was judged
 	meeting    Meeting
