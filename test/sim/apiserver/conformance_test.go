@@ -98,8 +98,8 @@ metadata: {name: b}
 POST meetingrooms 201
 metadata: {name: c}
 `))
-	if waiting := server.Watches()[0].Waiting(); waiting != 1 {
-		t.Errorf("%d events wait, want that of version 103", waiting)
+	if watches := server.Watches(); len(watches) != 1 || watches[0].Waiting() != 1 {
+		t.Errorf("%d watches, want one for which only the event of version 103 waits", len(watches))
 	}
 }
 
@@ -239,7 +239,7 @@ const patience = 30 * time.Second
 func (p party) run(t *testing.T, namespace string, steps []step) []answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	t.Cleanup(cancel) // not sooner: it ends the watches
 	c := conversation{p, t, namespace, map[string]any{}, map[string]*json.Decoder{}}
 	setUp := step{verb: http.MethodPost, path: "namespaces", body: "metadata: {name: $ns}"}
 	if a := c.ask(ctx, setUp); a.Status != http.StatusCreated {
@@ -309,7 +309,7 @@ func (c *conversation) ask(ctx context.Context, s step) answer {
 	}
 	a := answer{Request: s.line + "\n" + s.body, Status: resp.StatusCode}
 	if s.verb == "WATCH" && resp.StatusCode == http.StatusOK {
-		c.t.Cleanup(func() { _ = resp.Body.Close() }) // the watch has ended with ctx
+		c.t.Cleanup(func() { _ = resp.Body.Close() })
 		c.watches[s.name] = json.NewDecoder(resp.Body)
 		return a
 	}
