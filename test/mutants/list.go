@@ -93,7 +93,6 @@ var mutants = []mutant{
 		name: "who was given up is forgotten", fault: "a set is Ready though whole rooms were not told",
 		file: controllers + "breakoutset_signals.go",
 		line: `breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())`, becomes: `breakout.Settle(s.status(), t.steps, nil, time.Now())`,
-		soonest: "TestMatrix/^open$/vendor-outage",
 	},
 	{
 		name: "Ready while telling", fault: "whoever waits for Ready goes on before people know",
@@ -125,9 +124,9 @@ var mutants = []mutant{
 		soonest: "TestMatrix/^open$/api-outage",
 	},
 	{
-		name: "a farewell as the time is up", fault: "people are called back while their pages go back by themselves",
-		file: decisions + "plan.go",
-		line: `if mayReturnBy(end, farewellAt) {`, becomes: `if false {`,
+		name: "a farewell as the time is up", fault: "people who may come back when they are ready are called back at once",
+		file: decisions + "clock.go",
+		line: `return closesAt.Add(CloseGrace(set))`, becomes: `return closesAt`,
 	},
 	{
 		name: "people do not stay", fault: "whoever adds a room sends everybody elsewhere",
@@ -228,7 +227,6 @@ var mutants = []mutant{
 	{
 		name: "the circuit stays open", fault: "after an outage the operator never calls Vonage again",
 		file: vendor + "circuit.go",
-		line: `func (s *circuitState) endTrial() { s.trying = false }`, becomes: `func (s *circuitState) endTrial() {}`,
-		soonest: "TestMatrix/^open$/vendor-outage",
+		line: `func (s *circuitState) answered() { s.outage, s.failures, s.trials = Outage{}, 0, 0 }`, becomes: `func (s *circuitState) answered() { s.failures, s.trials = 0, 0 }`,
 	},
 }

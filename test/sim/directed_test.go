@@ -128,10 +128,12 @@ var scenes = func() map[string]directed {
 			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
 			moveTo("Ada=blue", "Ben=red")(w)
 		}},
-		"the vendor is out for three minutes while a room is added": {happens: func(w *World) {
+		"the vendor is out for three minutes while an empty room is removed": {happens: func(w *World) {
+			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.Until(long, w.openedWith("red blue green"))
 			judge := outageFor(3 * time.Minute)
 			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
-			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.EditSet("groups", WithRooms("red", "blue"))
 			w.Pass(20 * time.Minute)
 		}},
 		"another set waits until the first one is closed": {happens: func(w *World) {
@@ -190,6 +192,12 @@ var scenes = func() map[string]directed {
 		for _, mode := range []v1alpha1.ReturnMode{v1alpha1.ReturnAutomatic, v1alpha1.ReturnManual} {
 			all[fmt.Sprintf("time is up, clocks %d s behind, return %s", d, mode)] = directed{lasting: 60, join: behind(d * time.Second), happens: func(w *World) {
 				w.EditSet("groups", func(set *v1alpha1.BreakoutSet) { set.Spec.ReturnMode = mode })
+				if mode == v1alpha1.ReturnManual {
+					w.Pass(time.Until(w.end().Add(9 * time.Second))) // of ten
+					if w.roomOf(w.People["Ada"].Page.Session()) == "class" {
+						w.violated("Ada was called back before she had the time to come back herself")
+					}
+				}
 				timeIsUp(w)
 			}}
 		}

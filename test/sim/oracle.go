@@ -67,7 +67,7 @@ func (w *World) changed(eventType string, r *apiserver.Resource, obj apiserver.O
 		}
 	}
 	if r.Plural == "breakoutsets" {
-		w.history.openOrNot(w, uid, name, event != "DELETED" && status["state"] == string(v1alpha1.StateOpen), obj)
+		w.history.openOrNot(w, uid, name, eventType != "DELETED" && status["state"] == string(v1alpha1.StateOpen), obj)
 	}
 	if r.Plural != "meetingrooms" {
 		return
