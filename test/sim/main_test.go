@@ -16,6 +16,6 @@ import (
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
-	debug.SetGCPercent(400) // thousands of small worlds, one after the other
+	debug.SetGCPercent(800) // thousands of small worlds, one after the other
 	os.Exit(m.Run())
 }

@@ -11,7 +11,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,6 +22,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -118,6 +121,7 @@ type World struct {
 	violations []string
 	history    *history
 	heldEvents map[*apiserver.Watch]time.Time
+	read       map[string]readObject
 	restartAt  time.Time
 	steps      int
 	turned     time.Time // when the last step was, and how many there were at that time
@@ -169,6 +173,7 @@ func New(t testing.TB, o Options) *World {
 	w := &World{
 		t: t, options: o, rng: rand.New(rand.NewPCG(o.Seed, 5)), began: time.Now(), woken: make(chan struct{}, 1), People: map[string]*Person{},
 		rooms: map[string]string{}, history: newHistory(), heldEvents: map[*apiserver.Watch]time.Time{},
+		read: map[string]readObject{},
 	}
 	t.Cleanup(w.close)
 	w.API = apiserver.New(apiserver.Options{CRDs: kinds, Seed: o.Seed, Changed: w.changed, Stirred: w.wake})
@@ -299,12 +304,26 @@ func (w *World) TryCreate(obj client.Object) error {
 // Get reads an object of Namespace; nil when there is none.
 func Get[T client.Object](w *World, obj T, name string) T {
 	w.t.Helper()
-	if err := w.User.Get(ctx(), client.ObjectKey{Namespace: Namespace, Name: name}, obj); err != nil {
-		var none T
-		w.must(client.IgnoreNotFound(err))
+	var none T
+	kind := reflect.TypeFor[T]().Elem().Name()
+	now := w.API.Object(strings.ToLower(kind)+"s", Namespace, name)
+	if now == nil {
 		return none
 	}
-	return obj
+	key := kind + "/" + name
+	last, ok := w.read[key]
+	if !ok || last.version != now["metadata"].(apiserver.Object)["resourceVersion"] {
+		w.must(runtime.DefaultUnstructuredConverter.FromUnstructured(now, obj))
+		last = readObject{obj.GetResourceVersion(), obj}
+		w.read[key] = last
+	}
+	return last.obj.DeepCopyObject().(T)
+}
+
+// readObject is an object as it was read last. The goals of stories read the same again and again.
+type readObject struct {
+	version string
+	obj     client.Object
 }
 
 // Room is the MeetingRoom of a name; nil when there is none.

@@ -383,6 +383,16 @@ func (s *Server) existing(t Target) (*stored, error) {
 	return nil, apierrors.NewNotFound(t.GroupResource(), t.Name)
 }
 
+// Object is an object of a resource by its plural name; nil when there is none. It must not be changed.
+func (s *Server) Object(plural, namespace, name string) Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.stores[plural].objects[namespace+"/"+name]; found != nil {
+		return found.obj
+	}
+	return nil
+}
+
 // Objects are all objects of a resource by its plural name, in the order of namespace and name. They must not be changed.
 func (s *Server) Objects(plural string) []Object {
 	s.mu.Lock()
