@@ -90,7 +90,7 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 // was found out from something outdated, and may be now.
 func outcome(err error) error {
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
-		return errBehind
+		return errStaleCache
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&v1alpha1.MeetingRoom{}).
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
-		Complete(newPatient(r))
+		Complete(newConflictRetrier(r))
 }
 
 func indexBreakoutSets(mgr ctrl.Manager) error {

@@ -58,7 +58,7 @@ func (r *BreakoutSetReconciler) ensureRoomsFresh(ctx context.Context, s *breakou
 		known = s.lookedAt.ResourceVersion
 	}
 	if main.ResourceVersion != known {
-		return errBehind
+		return errStaleCache
 	}
 	if !breakout.IsOpen(s.set) {
 		return nil
@@ -79,7 +79,7 @@ func (r *BreakoutSetReconciler) ensureRoomsFresh(ctx context.Context, s *breakou
 		cached[room.UID] = room.ResourceVersion
 	}
 	if !maps.Equal(live, cached) {
-		return errBehind
+		return errStaleCache
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (r *BreakoutSetReconciler) ensureFresh(ctx context.Context, s *breakoutScop
 		return err
 	}
 	if live.ResourceVersion != s.set.ResourceVersion {
-		return errBehind
+		return errStaleCache
 	}
 	s.fresh = true
 	return nil

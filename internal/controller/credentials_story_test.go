@@ -87,7 +87,7 @@ var _ = Describe("Credentials", func() {
 		expires := tokenOf(room, "Ada").ExpiresAt.Time
 
 		By("403 to everything; another room finds it out")
-		w.Pass(controller.RecheckSuspect)
+		w.Pass(controller.MinRecheckInterval)
 		w.Vendor.AddFault(simulator.Fault{Kind: simulator.FaultForbidden})
 		late := w.makeRoom("physics")
 		w.waitStalled(va, v1alpha1.CredentialsRejectedReason)

@@ -5,12 +5,12 @@ package controller
 
 // What stories know of the operator's inside: how long it waits, and how it names things.
 const (
-	RecheckAccepted = recheckAccepted
-	RecheckSuspect  = recheckSuspect
-	RecheckRejected = recheckRejected
-	RecheckRefused  = recheckRefused
-	RecheckSecrets  = recheckSecrets
-	RetryMost       = retryMost
+	RecheckAccepted    = recheckAccepted
+	MinRecheckInterval = minRecheckInterval
+	RecheckRejected    = recheckRejected
+	RecheckRefused     = recheckRefused
+	RecheckSecrets     = recheckSecrets
+	RetryMost          = retryMost
 
 	ParticipantsNotDisconnectedReason = participantsNotDisconnectedReason
 )

@@ -71,7 +71,7 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.Stale(room) {
-		return ctrl.Result{}, errBehind
+		return ctrl.Result{}, errStaleCache
 	}
 	if !room.DeletionTimestamp.IsZero() {
 		wake, err := r.reconcileDeletion(ctx, room.DeepCopy())

@@ -201,7 +201,7 @@ func secretError(doing string, err error) error {
 		return &secretProblem{err: err, verdict: stalled(v1alpha1.SecretsForbiddenReason,
 			"the operator may not write Secrets in this namespace: bind the Role of config/rbac-token-secrets here, or set tokens.delivery to Status")}
 	case apierrors.IsAlreadyExists(err):
-		return errBehind // made since it was looked for
+		return errStaleCache // made since it was looked for
 	default:
 		return fmt.Errorf("%s a Secret of tokens: %w", doing, err)
 	}

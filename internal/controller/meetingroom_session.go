@@ -142,12 +142,12 @@ func (r *MeetingRoomReconciler) readLive(ctx context.Context, s *roomScope) erro
 	live := &v1alpha1.MeetingRoom{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.room), live); err != nil {
 		if apierrors.IsNotFound(err) {
-			return errBehind
+			return errStaleCache
 		}
 		return err
 	}
 	if !lacksSession(live, s.before) || live.Generation != s.before.Generation {
-		return errBehind
+		return errStaleCache
 	}
 	s.rebase(live)
 	return nil
@@ -183,7 +183,7 @@ func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope
 		if err != nil || !lacksSession(live, s.before) || account.NameFor(live) != account.NameFor(s.before) {
 			r.rooms.forget(client.ObjectKeyFromObject(s.room))
 			sessionResults.WithLabelValues("Discarded").Inc()
-			return errBehind
+			return errStaleCache
 		}
 		s.rebase(live)
 		s.setSession(id)
@@ -191,7 +191,7 @@ func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope
 			return err
 		}
 	}
-	return errBehind // held
+	return errStaleCache // held
 }
 
 // sessionOptions are a room's session properties in the vendor's terms.

@@ -44,7 +44,7 @@ func (r *MeetingRoomReconciler) publishStatus(ctx context.Context, s *roomScope)
 	}
 	err := r.writeStatus(ctx, s)
 	if apierrors.IsNotFound(err) {
-		return errBehind
+		return errStaleCache
 	}
 	return err
 }

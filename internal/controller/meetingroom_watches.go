@@ -60,7 +60,7 @@ func (r *MeetingRoomReconciler) SetupWithManager(mgr ctrl.Manager) error {
 			},
 		})).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
-		Complete(newPatient(r))
+		Complete(newConflictRetrier(r))
 }
 
 func (r *MeetingRoomReconciler) init() {

@@ -150,7 +150,7 @@ func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 			return o.(*v1alpha1.MeetingRoom).Status.SessionID != ""
 		}))).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
-		Complete(newPatient(r))
+		Complete(newConflictRetrier(r))
 }
 
 // waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what they wait for.

@@ -125,7 +125,7 @@ func (r *RoomSignalReconciler) ensureFresh(ctx context.Context, signal *v1alpha1
 		return err // what was deleted is not sent
 	}
 	if live.ResourceVersion != signal.ResourceVersion {
-		return errBehind
+		return errStaleCache
 	}
 	return nil
 }

@@ -44,8 +44,8 @@ type Options struct {
 // dependencies are what the reconcilers share.
 type dependencies struct {
 	Options
-	accounts *account.Registry
-	suspects *Suspects
+	accounts     *account.Registry
+	recheckQueue *RecheckQueue
 }
 
 // setupFunc registers the controller of one kind.
@@ -65,13 +65,13 @@ func setup(mgr ctrl.Manager, o Options, kinds ...setupFunc) error {
 	if o.OperatorNamespace == "" {
 		return errors.New("setting up the controllers: the operator's namespace is not known")
 	}
-	suspects := NewSuspects()
-	d := &dependencies{Options: o, suspects: suspects, accounts: account.NewRegistry(mgr.GetClient(), account.Options{
+	recheckQueue := NewRecheckQueue()
+	d := &dependencies{Options: o, recheckQueue: recheckQueue, accounts: account.NewRegistry(mgr.GetClient(), account.Options{
 		Namespace: o.OperatorNamespace,
 		UserAgent: o.UserAgent,
 		Observe:   observeVendor,
-		Rejected:  suspects.Add,
-		Outage:    suspects.Wake,
+		Rejected:  recheckQueue.Add,
+		Outage:    recheckQueue.Refresh,
 		Client:    o.Vonage,
 	})}
 	for _, kind := range kinds {
@@ -91,7 +91,7 @@ func newVonageAccountReconciler(mgr ctrl.Manager, d *dependencies) *VonageAccoun
 		Client:                  mgr.GetClient(),
 		Accounts:                d.accounts,
 		Recorder:                mgr.GetEventRecorder(recorderName),
-		Suspects:                d.suspects,
+		RecheckQueue:            d.recheckQueue,
 		MaxConcurrentReconciles: orDefault(d.VonageAccountWorkers, 4),
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// staleRetry is how soon a reconcile is repeated that met a cache which is behind, or lost a race for a write: doubling, up to
+	// staleRetry is how soon a reconcile is repeated that met a stale cache, or lost a race for a write: doubling, up to
 	// staleRetryMost. Mostly the cache has caught up the first time; where it hangs, each attempt may cost a write that is refused.
 	staleRetry     = 10 * time.Millisecond
 	staleRetryMost = time.Second
@@ -52,7 +52,7 @@ func (o *ownWrites) Wrote(obj client.Object) {
 	o.writes[client.ObjectKeyFromObject(obj)] = ownWrite{obj.GetUID(), obj.GetResourceVersion(), time.Now()}
 }
 
-// Stale tells whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends with errBehind.
+// Stale reports whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends with errStaleCache.
 func (o *ownWrites) Stale(obj client.Object) bool {
 	key := client.ObjectKeyFromObject(obj)
 	o.mu.Lock()
@@ -76,29 +76,30 @@ func (o *ownWrites) Forget(key client.ObjectKey) {
 	delete(o.writes, key)
 }
 
-// errBehind says that the cache is older than the API server, or that a race for a write was lost: look again in a moment.
-var errBehind = errors.New("the cache is behind the API server")
+// errStaleCache says that the cache is older than the API server, or that a race for a write was lost: the reconcile is
+// repeated in a moment.
+var errStaleCache = errors.New("the cache is stale")
 
-// patient is a reconciler that repeats in silence what met a cache that is behind or lost a race for a write, more and more slowly as long as
-// that goes on. A process that stops says nothing either. It is safe for concurrent use.
-type patient struct {
+// conflictRetrier is a reconciler that repeats in silence what met a stale cache or lost a race for a write, more and
+// more slowly as long as that goes on. A process that stops says nothing either. It is safe for concurrent use.
+type conflictRetrier struct {
 	reconcile.Reconciler
 
 	mu   sync.Mutex
 	lost map[ctrl.Request]int // how often in a row
 }
 
-func newPatient(r reconcile.Reconciler) *patient {
-	return &patient{Reconciler: r, lost: map[ctrl.Request]int{}}
+func newConflictRetrier(r reconcile.Reconciler) *conflictRetrier {
+	return &conflictRetrier{Reconciler: r, lost: map[ctrl.Request]int{}}
 }
 
 // Reconcile calls the reconciler and turns its error into what the queue gets.
-func (p *patient) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	result, err := p.Reconciler.Reconcile(ctx, req)
-	behind := apierrors.IsConflict(err) || errors.Is(err, errBehind)
-	times := p.count(req, behind)
+func (c *conflictRetrier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := c.Reconciler.Reconcile(ctx, req)
+	retry := apierrors.IsConflict(err) || errors.Is(err, errStaleCache)
+	times := c.count(req, retry)
 	switch {
-	case behind:
+	case retry:
 		return ctrl.Result{RequeueAfter: staleDelay(times)}, nil
 	case ctx.Err() != nil:
 		return ctrl.Result{}, nil
@@ -110,14 +111,14 @@ func (p *patient) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 }
 
 // count counts one more time, or forgets, and returns how often it was before.
-func (p *patient) count(req ctrl.Request, behind bool) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	times := p.lost[req]
-	if behind {
-		p.lost[req]++
+func (c *conflictRetrier) count(req ctrl.Request, retry bool) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	times := c.lost[req]
+	if retry {
+		c.lost[req]++
 	} else {
-		delete(p.lost, req)
+		delete(c.lost, req)
 	}
 	return times
 }

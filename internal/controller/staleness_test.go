@@ -87,10 +87,10 @@ func TestPatient(t *testing.T) {
 	}{
 		"well":                  {outcome: []error{nil}, want: []ctrl.Result{hour}},
 		"conflict":              {outcome: []error{conflict}, want: []ctrl.Result{soon(staleRetry)}},
-		"behind":                {outcome: []error{errors.Join(errBehind)}, want: []ctrl.Result{soon(staleRetry)}},
+		"stale cache":           {outcome: []error{errors.Join(errStaleCache)}, want: []ctrl.Result{soon(staleRetry)}},
 		"broken":                {outcome: []error{broken}, want: []ctrl.Result{{}}, wantErr: broken},
 		"broken while stopping": {ctx: stopped, outcome: []error{broken}, want: []ctrl.Result{{}}},
-		"ever more slowly":      {outcome: []error{conflict, errBehind, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)}},
+		"ever more slowly":      {outcome: []error{conflict, errStaleCache, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)}},
 		"anew after it went well": {
 			outcome: []error{conflict, conflict, nil, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), hour, soon(staleRetry)},
 		},
@@ -102,7 +102,7 @@ func TestPatient(t *testing.T) {
 				ctx = context.Background()
 			}
 			outcome := tc.outcome
-			p := newPatient(reconcile.Func(func(context.Context, ctrl.Request) (ctrl.Result, error) {
+			retrier := newConflictRetrier(reconcile.Func(func(context.Context, ctrl.Request) (ctrl.Result, error) {
 				err := outcome[0]
 				outcome = outcome[1:]
 				return hour, err
@@ -111,7 +111,7 @@ func TestPatient(t *testing.T) {
 			var err error
 			for range tc.outcome {
 				var result ctrl.Result
-				result, err = p.Reconcile(ctx, ctrl.Request{})
+				result, err = retrier.Reconcile(ctx, ctrl.Request{})
 				got = append(got, result)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -23,8 +23,8 @@ const (
 	// recheckAccepted is how often accepted credentials are checked again.
 	recheckAccepted = 10 * time.Minute
 
-	// recheckSuspect is how long after a check the vendor's refusal of another call does not bring about the next.
-	recheckSuspect = 10 * time.Second
+	// minRecheckInterval is how long after a check the vendor's refusal of another call does not bring about the next.
+	minRecheckInterval = 10 * time.Second
 )
 
 // accountCheck is what is remembered of the last check of an account.
@@ -74,8 +74,8 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 			last.next = now.Add(time.Duration(jitter(va.UID, "start") * float64(recheckAccepted)))
 		}
 	}
-	if r.Suspects != nil && r.Suspects.take(va.Name) {
-		last.next = minTime(last.next, last.at.Add(recheckSuspect))
+	if r.RecheckQueue != nil && r.RecheckQueue.take(va.Name) {
+		last.next = minTime(last.next, last.at.Add(minRecheckInterval))
 	}
 	if outage := acc.Client.Outage(); outage.Lasts() {
 		last.next = minTime(last.next, outage.NextTrial)
@@ -143,51 +143,51 @@ func saidBefore(va *v1alpha1.VonageAccount, keyID string) (verdict, bool) {
 	}, true
 }
 
-// Suspects are accounts whose credentials the vendor refused in some call, and which are therefore to be checked. It is safe for concurrent
-// use.
-type Suspects struct {
+// RecheckQueue holds the accounts that are to be checked because the vendor refused their credentials in some call. It is safe for
+// concurrent use.
+type RecheckQueue struct {
 	events chan event.GenericEvent
 
 	mu    sync.Mutex
 	names map[string]bool
 }
 
-// NewSuspects returns an empty set of suspects.
-func NewSuspects() *Suspects {
-	return &Suspects{events: make(chan event.GenericEvent, 64), names: map[string]bool{}}
+// NewRecheckQueue returns an empty queue.
+func NewRecheckQueue() *RecheckQueue {
+	return &RecheckQueue{events: make(chan event.GenericEvent, 64), names: map[string]bool{}}
 }
 
 // Add has an account checked soon. It does not block; what finds no place is found by the account's next regular check.
-func (s *Suspects) Add(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.names[name] {
+func (q *RecheckQueue) Add(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.names[name] {
 		return
 	}
 	va := &v1alpha1.VonageAccount{}
 	va.Name = name
 	select {
-	case s.events <- event.GenericEvent{Object: va}:
-		s.names[name] = true
+	case q.events <- event.GenericEvent{Object: va}:
+		q.names[name] = true
 	default:
 	}
 }
 
-// Wake has what an account's status says brought up to date soon. Like Add it does not block.
-func (s *Suspects) Wake(name string) {
+// Refresh has what an account's status says brought up to date soon. Like Add it does not block.
+func (q *RecheckQueue) Refresh(name string) {
 	va := &v1alpha1.VonageAccount{}
 	va.Name = name
 	select {
-	case s.events <- event.GenericEvent{Object: va}:
+	case q.events <- event.GenericEvent{Object: va}:
 	default:
 	}
 }
 
-// take tells whether an account is among the suspects, and takes it off.
-func (s *Suspects) take(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := s.names[name]
-	delete(s.names, name)
+// take reports whether an account is in the queue, and takes it off.
+func (q *RecheckQueue) take(name string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	found := q.names[name]
+	delete(q.names, name)
 	return found
 }

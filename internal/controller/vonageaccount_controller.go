@@ -39,8 +39,8 @@ type VonageAccountReconciler struct {
 	// MaxConcurrentReconciles is how many accounts are checked at once.
 	MaxConcurrentReconciles int
 
-	// Suspects names accounts whose credentials the vendor refused in a call; see account.Options.Rejected. May be nil.
-	Suspects *Suspects
+	// RecheckQueue holds accounts whose credentials the vendor refused in a call; see account.Options.Rejected. May be nil.
+	RecheckQueue *RecheckQueue
 
 	writes *ownWrites
 	checks *memory[accountCheck]
@@ -61,7 +61,7 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.Stale(before) {
-		return ctrl.Result{}, errBehind
+		return ctrl.Result{}, errStaleCache
 	}
 	result, err := r.check(ctx, before)
 	if err != nil {
@@ -118,10 +118,10 @@ func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.VonageAccount{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.accountsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles))
-	if r.Suspects != nil {
-		b = b.WatchesRawSource(source.Channel(r.Suspects.events, &handler.EnqueueRequestForObject{}))
+	if r.RecheckQueue != nil {
+		b = b.WatchesRawSource(source.Channel(r.RecheckQueue.events, &handler.EnqueueRequestForObject{}))
 	}
-	return b.Complete(newPatient(r))
+	return b.Complete(newConflictRetrier(r))
 }
 
 func (r *VonageAccountReconciler) init() {

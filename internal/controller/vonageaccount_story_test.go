@@ -111,7 +111,7 @@ var _ = Describe("VonageAccount", func() {
 		w := newWorld()
 		va := w.makeAccount("main", asDefault)
 		Expect(w.Vendor.RotateKey(projectID, &wrongKey().PublicKey)).To(Succeed())
-		w.Pass(controller.RecheckSuspect)
+		w.Pass(controller.MinRecheckInterval)
 		room := w.makeRoom("algebra")
 		w.waitStalled(va, v1alpha1.CredentialsRejectedReason)
 		w.waitStalled(room, v1alpha1.CredentialsRejectedReason)
