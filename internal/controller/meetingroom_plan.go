@@ -25,8 +25,8 @@ type tokenID struct {
 	shared bool
 }
 
-// tokenWish is a token as the spec asks for it.
-type tokenWish struct {
+// desiredToken is a token as the spec asks for it.
+type desiredToken struct {
 	tokenID
 	role v1alpha1.ParticipantRole
 	// data is the connection data.
@@ -41,10 +41,10 @@ type tooLong struct {
 	bytes       int
 }
 
-// wishesFor lists the tokens that a room's spec asks for in a session, participants first, in the order of the spec; and who can have none.
-func wishesFor(spec *v1alpha1.MeetingRoomSpec, sessionID string) ([]tokenWish, []tooLong) {
+// desiredTokens lists the tokens that a room's spec asks for in a session, participants first, in the order of the spec; and who can have none.
+func desiredTokens(spec *v1alpha1.MeetingRoomSpec, sessionID string) ([]desiredToken, []tooLong) {
 	ttl := tokenTTL(spec)
-	var wishes []tokenWish
+	var desired []desiredToken
 	var excluded []tooLong
 	for i := range spec.Participants {
 		p := &spec.Participants[i]
@@ -53,18 +53,18 @@ func wishesFor(spec *v1alpha1.MeetingRoomSpec, sessionID string) ([]tokenWish, [
 			excluded = append(excluded, tooLong{p.Name, len(data)})
 			continue
 		}
-		wishes = append(wishes, newWish(tokenID{name: string(p.Name)}, roleOf(p), data, sessionID, ttl))
+		desired = append(desired, newDesiredToken(tokenID{name: string(p.Name)}, roleOf(p), data, sessionID, ttl))
 	}
 	if spec.Tokens != nil {
 		for _, role := range spec.Tokens.Shared {
-			wishes = append(wishes, newWish(tokenID{name: string(role), shared: true}, role, sharedConnectionData(role), sessionID, ttl))
+			desired = append(desired, newDesiredToken(tokenID{name: string(role), shared: true}, role, sharedConnectionData(role), sessionID, ttl))
 		}
 	}
-	return wishes, excluded
+	return desired, excluded
 }
 
-func newWish(id tokenID, role v1alpha1.ParticipantRole, data, sessionID string, ttl time.Duration) tokenWish {
-	return tokenWish{tokenID: id, role: role, data: data, inputs: tokenInputs(sessionID, role, data, ttl, id)}
+func newDesiredToken(id tokenID, role v1alpha1.ParticipantRole, data, sessionID string, ttl time.Duration) desiredToken {
+	return desiredToken{tokenID: id, role: role, data: data, inputs: tokenInputs(sessionID, role, data, ttl, id)}
 }
 
 // tokenInputs is a short hash over what a token is made from, the key aside, by which a change shows.
@@ -125,7 +125,7 @@ const (
 
 // plannedToken is what becomes of one token.
 type plannedToken struct {
-	tokenWish
+	desiredToken
 	action tokenAction
 	// current is what status has; the zero value where there is nothing to keep.
 	current v1alpha1.TokenStatus
@@ -133,7 +133,7 @@ type plannedToken struct {
 
 // planInput is what a plan of tokens is made from.
 type planInput struct {
-	wishes   []tokenWish
+	desired  []desiredToken
 	existing map[tokenID]v1alpha1.TokenStatus
 	// keyID identifies the key that can sign now; "" if none can.
 	keyID    string
@@ -146,7 +146,7 @@ type planInput struct {
 
 // tokenPlan is what becomes of the tokens of a room.
 type tokenPlan struct {
-	// tokens are in the order of the wishes.
+	// tokens are in the order of the spec.
 	tokens []plannedToken
 	// removals is whether status has tokens that nobody asks for any more.
 	removals bool
@@ -156,14 +156,14 @@ type tokenPlan struct {
 
 // planTokens decides for each token whether to keep it, replace it, or do without.
 func planTokens(in planInput) tokenPlan {
-	plan := tokenPlan{tokens: make([]plannedToken, 0, len(in.wishes))}
+	plan := tokenPlan{tokens: make([]plannedToken, 0, len(in.desired))}
 	kept := 0
-	for _, wish := range in.wishes {
-		current, exists := in.existing[wish.tokenID]
+	for _, want := range in.desired {
+		current, exists := in.existing[want.tokenID]
 		if exists {
 			kept++
 		}
-		t := plannedToken{tokenWish: wish, action: in.action(wish, current, exists)}
+		t := plannedToken{desiredToken: want, action: in.action(want, current, exists)}
 		if t.action == keepToken || t.action == keepOutdated {
 			t.current = current
 			plan.wakeBy(in.wakeFor(current))
@@ -174,15 +174,15 @@ func planTokens(in planInput) tokenPlan {
 	return plan
 }
 
-func (in *planInput) action(wish tokenWish, current v1alpha1.TokenStatus, exists bool) tokenAction {
+func (in *planInput) action(want desiredToken, current v1alpha1.TokenStatus, exists bool) tokenAction {
 	alive := exists && in.now.Before(current.ExpiresAt.Time)
 	inputs, keyID, _ := strings.Cut(current.InputsHash, ".")
-	right := exists && inputs == wish.inputs && in.located(current)
+	right := exists && inputs == want.inputs && in.located(current)
 	if in.keyID == "" {
 		switch {
 		case alive && right:
 			return keepToken
-		case alive && current.Role == wish.role && in.reachable(current):
+		case alive && current.Role == want.role && in.reachable(current):
 			return keepOutdated
 		case exists && !alive:
 			return lackExpired

@@ -23,12 +23,12 @@ var planNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 func TestPlanTokens(t *testing.T) {
 	const ttl = 4 * time.Hour
 	id := tokenID{name: "Ada"}
-	wish := newWish(id, v1alpha1.RoleParticipant, "data", "session", ttl)
+	want := newDesiredToken(id, v1alpha1.RoleParticipant, "data", "session", ttl)
 	made := func(age time.Duration, change ...func(*v1alpha1.TokenStatus)) v1alpha1.TokenStatus {
 		issued, expires := tokenTimes(planNow.Add(-age), ttl)
 		s := v1alpha1.TokenStatus{
 			Role: v1alpha1.RoleParticipant, Token: "token", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
-			InputsHash: inputsHash(wish.inputs, planKey),
+			InputsHash: inputsHash(want.inputs, planKey),
 		}
 		for _, c := range change {
 			c(&s)
@@ -39,7 +39,7 @@ func TestPlanTokens(t *testing.T) {
 		s.Token, s.SecretKeyRef = "", &v1alpha1.SecretKeyReference{Name: "secret", Key: "Ada"}
 	}
 	otherInputs := func(s *v1alpha1.TokenStatus) { s.InputsHash = inputsHash("other", planKey) }
-	otherKey := func(s *v1alpha1.TokenStatus) { s.InputsHash = inputsHash(wish.inputs, "fedcba9876543210") }
+	otherKey := func(s *v1alpha1.TokenStatus) { s.InputsHash = inputsHash(want.inputs, "fedcba9876543210") }
 	otherRole := func(s *v1alpha1.TokenStatus) { otherInputs(s); s.Role = v1alpha1.RoleHost }
 	absent := func(v1alpha1.SecretKeyReference) bool { return false }
 	present := func(v1alpha1.SecretKeyReference) bool { return true }
@@ -79,7 +79,7 @@ func TestPlanTokens(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			in := planInput{
-				wishes: []tokenWish{wish}, existing: map[tokenID]v1alpha1.TokenStatus{}, keyID: planKey,
+				desired: []desiredToken{want}, existing: map[tokenID]v1alpha1.TokenStatus{}, keyID: planKey,
 				delivery: tc.delivery, present: tc.present, now: planNow, uid: "uid",
 			}
 			if tc.existing != nil {
@@ -109,14 +109,14 @@ func TestWishes(t *testing.T) {
 		},
 		Tokens: &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer, v1alpha1.RoleHost}},
 	}
-	wishes, excluded := wishesFor(spec, "session")
+	desired, excluded := desiredTokens(spec, "session")
 	var got []tokenID
-	for _, w := range wishes {
+	for _, w := range desired {
 		got = append(got, w.tokenID)
 	}
 	want := []tokenID{{name: "Zoe"}, {name: "Ada"}, {name: "Viewer", shared: true}, {name: "Host", shared: true}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(tokenID{})); diff != "" {
-		t.Errorf("wishes (-want +got):\n%s", diff)
+		t.Errorf("desired tokens (-want +got):\n%s", diff)
 	}
 	if len(excluded) != 1 || excluded[0].participant != "Fat" || excluded[0].bytes <= 1000 {
 		t.Errorf("excluded %v", excluded)
@@ -154,13 +154,13 @@ func TestPlanRenewal(t *testing.T) {
 		ttl := time.Duration(rapid.IntRange(300, 2592000).Draw(t, "ttl")) * time.Second
 		uid := types.UID(rapid.StringN(1, 36, 36).Draw(t, "uid"))
 		now := planNow.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "fraction")))
-		var wishes []tokenWish
+		var desired []desiredToken
 		for i := range rapid.IntRange(1, 5).Draw(t, "participants") {
-			wishes = append(wishes, newWish(tokenID{name: fmt.Sprint(i)}, v1alpha1.RoleParticipant, "data", "session", ttl))
+			desired = append(desired, newDesiredToken(tokenID{name: fmt.Sprint(i)}, v1alpha1.RoleParticipant, "data", "session", ttl))
 		}
 		existing := map[tokenID]v1alpha1.TokenStatus{}
 		plan := func() tokenPlan {
-			return planTokens(planInput{wishes: wishes, existing: existing, keyID: planKey, now: now, uid: uid})
+			return planTokens(planInput{desired: desired, existing: existing, keyID: planKey, now: now, uid: uid})
 		}
 		carryOut := func(p tokenPlan) {
 			issued, expires := tokenTimes(now, ttl)
@@ -190,8 +190,8 @@ func TestPlanRenewal(t *testing.T) {
 				}
 			}
 			p = plan()
-			if p.count(mintToken) != len(wishes) {
-				t.Fatalf("%d of %d tokens are replaced when it is time", p.count(mintToken), len(wishes))
+			if p.count(mintToken) != len(desired) {
+				t.Fatalf("%d of %d tokens are replaced when it is time", p.count(mintToken), len(desired))
 			}
 			carryOut(p)
 		}
@@ -203,16 +203,16 @@ func TestPlanIsSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 4, rapid.ID[string])
 		role := rapid.SampledFrom([]v1alpha1.ParticipantRole{v1alpha1.RoleHost, v1alpha1.RoleViewer})
-		var wishes []tokenWish
-		wanted := map[tokenID]tokenWish{}
+		var desired []desiredToken
+		wanted := map[tokenID]desiredToken{}
 		for _, n := range names.Draw(t, "wanted") {
-			w := newWish(tokenID{name: n}, role.Draw(t, "role"), "data", "session", time.Hour)
-			wishes, wanted[w.tokenID] = append(wishes, w), w
+			w := newDesiredToken(tokenID{name: n}, role.Draw(t, "role"), "data", "session", time.Hour)
+			desired, wanted[w.tokenID] = append(desired, w), w
 		}
 		existing := map[tokenID]v1alpha1.TokenStatus{}
 		unwanted := false
 		for _, n := range names.Draw(t, "existing") {
-			w := newWish(tokenID{name: n}, role.Draw(t, "old role"), rapid.SampledFrom([]string{"data", "old"}).Draw(t, "old data"), "session", time.Hour)
+			w := newDesiredToken(tokenID{name: n}, role.Draw(t, "old role"), rapid.SampledFrom([]string{"data", "old"}).Draw(t, "old data"), "session", time.Hour)
 			issued, expires := tokenTimes(planNow.Add(-time.Duration(rapid.IntRange(0, 90).Draw(t, "age"))*time.Minute), time.Hour)
 			existing[w.tokenID] = v1alpha1.TokenStatus{
 				Role: w.role, Token: "t", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
@@ -223,9 +223,9 @@ func TestPlanIsSound(t *testing.T) {
 			}
 		}
 		keyID := rapid.SampledFrom([]string{"", planKey}).Draw(t, "present key")
-		p := planTokens(planInput{wishes: wishes, existing: existing, keyID: keyID, now: planNow, uid: "uid"})
-		if len(p.tokens) != len(wishes) {
-			t.Fatalf("%d tokens for %d wishes", len(p.tokens), len(wishes))
+		p := planTokens(planInput{desired: desired, existing: existing, keyID: keyID, now: planNow, uid: "uid"})
+		if len(p.tokens) != len(desired) {
+			t.Fatalf("%d planned tokens for %d desired ones", len(p.tokens), len(desired))
 		}
 		if p.removals != unwanted {
 			t.Fatalf("removals %t, want %t", p.removals, unwanted)

@@ -153,7 +153,7 @@ func (r *MeetingRoomReconciler) readLive(ctx context.Context, s *roomScope) erro
 	return nil
 }
 
-// lacksSession tells whether live is still the same room as before, not being deleted, with the same wish for a session and without one.
+// lacksSession reports whether live is still the same room as before, not being deleted, with the same spec.sessionID and without a session.
 func lacksSession(live, before *v1alpha1.MeetingRoom) bool {
 	return live.UID == before.UID && live.DeletionTimestamp.IsZero() && live.Status.SessionID == "" && live.Spec.SessionID == before.Spec.SessionID
 }

@@ -26,9 +26,9 @@ func (r *MeetingRoomReconciler) ensureTokens(ctx context.Context, s *roomScope) 
 		}
 		return nil
 	}
-	wishes, excluded := wishesFor(&s.room.Spec, status.SessionID)
+	desired, excluded := desiredTokens(&s.room.Spec, status.SessionID)
 	in := planInput{
-		wishes:   wishes,
+		desired:  desired,
 		existing: existingTokens(status),
 		delivery: tokenDelivery(&s.room.Spec),
 		now:      s.now,

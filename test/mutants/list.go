@@ -194,7 +194,7 @@ var mutants = []mutant{
 	{
 		name: "tokens keep their role", fault: "a new co-host cannot do what a co-host does",
 		file: controllers + "meetingroom_plan.go",
-		line: `right := exists && inputs == wish.inputs && in.located(current)`, becomes: `right := exists && inputs != "" && in.located(current)`,
+		line: `right := exists && inputs == want.inputs && in.located(current)`, becomes: `right := exists && inputs != "" && in.located(current)`,
 	},
 
 	// RoomSignals.
