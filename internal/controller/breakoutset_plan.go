@@ -26,7 +26,7 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 		planClosing(s, r.telling.begun(s.set))
 	case open:
 		planUpdate(s, r.telling.begun(s.set), r.gathering.of(s.set))
-	case s.wantsOpen() && s.holds && !breakout.IsClosing(s.set) && s.problem == nil:
+	case s.wantsOpen() && s.holds && !breakout.IsClosing(s.set) && s.failure == nil:
 		planOpening(s)
 	}
 	planClock(s)
@@ -196,7 +196,7 @@ func (s *breakoutScope) viewInput(timer *v1alpha1.TimerStatus) breakout.ViewInpu
 	}
 	if in.Open {
 		in.Planned = breakout.Planned(st)
-		in.Linger = s.problem == nil
+		in.Linger = s.failure == nil
 		if p := st.Signals.Pending; p != nil {
 			in.Leaving = p.Removed
 		}

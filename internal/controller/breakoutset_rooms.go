@@ -56,12 +56,12 @@ func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScop
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.resources.writes)
-	problems := make([]*verdict, len(desired))
+	failures := make([]*verdict, len(desired))
 	made := make([]*v1alpha1.MeetingRoom, len(desired))
 	for i, want := range desired {
 		if unlike[i] {
 			group.Go(func() (err error) {
-				made[i], problems[i], err = r.writeRoom(ctx, s, s.children[s.wanted[i].Name], want)
+				made[i], failures[i], err = r.writeRoom(ctx, s, s.children[s.wanted[i].Name], want)
 				return err
 			})
 		}
@@ -73,8 +73,8 @@ func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScop
 		if room != nil {
 			s.children[s.wanted[i].Name] = room
 		}
-		if problems[i] != nil && s.problem == nil {
-			s.problem = problems[i]
+		if failures[i] != nil && s.failure == nil {
+			s.failure = failures[i]
 		}
 	}
 	return nil

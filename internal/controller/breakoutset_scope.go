@@ -47,11 +47,11 @@ type breakoutScope struct {
 	// held is whether rooms keep their names for a moment, because browsers could not learn new ones now.
 	held bool
 
-	// problem is what stands in the way; nil when nothing does.
-	problem *verdict
+	// failure is what stands in the way; nil when nothing does.
+	failure *verdict
 
-	// trouble is why some session could not be told yet; nil when there is none.
-	trouble *verdict
+	// deliveryFailure is why some session could not be told yet; nil when there is none.
+	deliveryFailure *verdict
 
 	// told are the steps that were settled, for events.
 	told []breakout.Step
@@ -67,8 +67,8 @@ func (s *breakoutScope) wake(at time.Time) {
 }
 
 // stall notes what stands in the way until somebody changes something, wait what the operator waits for by itself.
-func (s *breakoutScope) stall(reason, message string) { v := stalled(reason, message); s.problem = &v }
-func (s *breakoutScope) wait(reason, message string)  { v := underWay(reason, message); s.problem = &v }
+func (s *breakoutScope) stall(reason, message string) { v := stalled(reason, message); s.failure = &v }
+func (s *breakoutScope) wait(reason, message string)  { v := underWay(reason, message); s.failure = &v }
 
 // wantsOpen is whether the rooms should be open now, as far as the set itself can tell and nothing stands in the way.
 func (s *breakoutScope) wantsOpen() bool { return s.schedule.Open && s.main != nil }

@@ -42,7 +42,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		}
 		patient := s.patience(t).After(s.now)
 		if patient && t.retryAt.After(s.now) {
-			s.trouble = t.trouble
+			s.deliveryFailure = t.trouble
 			s.wake(minTime(t.retryAt, s.patience(t)))
 			return nil
 		}
@@ -51,11 +51,11 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		}
 		if missing := t.missing(); len(missing) > 0 && patient {
 			breakout.NoteProgress(s.status(), missing, t.began)
-			s.trouble = t.trouble
+			s.deliveryFailure = t.trouble
 			s.wake(minTime(t.again(time.Now()), s.patience(t)))
 			return nil
 		}
-		s.trouble = t.trouble
+		s.deliveryFailure = t.trouble
 		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())
 		s.told = append(s.told, t.steps...)
 		if err := r.commitStatus(ctx, s); err != nil {
@@ -294,7 +294,7 @@ func (t *telling) did(room v1alpha1.BreakoutRoomName, steps int, refused bool) {
 
 // note notes why a session could not be told.
 func (t *telling) note(err error) {
-	trouble := troubleOf(err, 0, "")
+	trouble := failureOf(err, 0, "")
 	if trouble.canceled {
 		return
 	}

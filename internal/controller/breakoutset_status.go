@@ -109,14 +109,14 @@ func (s *breakoutScope) phase() phase {
 		return no(v1alpha1.StateClosing, v1alpha1.ClosingReason, "rooms that were never opened are being removed")
 	case !s.schedule.Open && !open:
 		return s.closedPhase()
-	case s.problem != nil && s.problem.Reason == v1alpha1.WaitingReason:
-		return phase{state: v1alpha1.StateWaiting, ready: achieved(s.problem.Reason, s.problem.Message), open: *s.problem}
-	case s.problem != nil && s.problem.Reason == v1alpha1.MeetingRoomBusyReason:
-		return phase{state: v1alpha1.StateWaiting, ready: *s.problem, open: *s.problem}
-	case !open && s.problem != nil && s.main == nil:
-		return phase{state: v1alpha1.StateClosed, ready: *s.problem, open: *s.problem}
-	case !open && s.problem != nil:
-		return phase{state: v1alpha1.StateOpening, ready: *s.problem, open: *s.problem}
+	case s.failure != nil && s.failure.Reason == v1alpha1.WaitingReason:
+		return phase{state: v1alpha1.StateWaiting, ready: achieved(s.failure.Reason, s.failure.Message), open: *s.failure}
+	case s.failure != nil && s.failure.Reason == v1alpha1.MeetingRoomBusyReason:
+		return phase{state: v1alpha1.StateWaiting, ready: *s.failure, open: *s.failure}
+	case !open && s.failure != nil && s.main == nil:
+		return phase{state: v1alpha1.StateClosed, ready: *s.failure, open: *s.failure}
+	case !open && s.failure != nil:
+		return phase{state: v1alpha1.StateOpening, ready: *s.failure, open: *s.failure}
 	case !open:
 		return no(v1alpha1.StateOpening, v1alpha1.OpeningReason, "waiting for rooms to have their session and tokens: "+s.namesOfUnready())
 	case st.Signals.Pending != nil && st.Signals.Pending.Announcement == v1alpha1.AnnounceOpening:
@@ -147,8 +147,8 @@ func (s *breakoutScope) openPhase() phase {
 	st := s.status()
 	p := phase{state: v1alpha1.StateOpen, open: achieved(v1alpha1.OpenedReason, "the rooms are open"), ready: achieved(v1alpha1.OpenedReason, "the rooms are open and everybody was told")}
 	switch {
-	case s.problem != nil:
-		p.ready = *s.problem
+	case s.failure != nil:
+		p.ready = *s.failure
 	case st.Signals.Pending != nil:
 		p.ready = underWay(v1alpha1.UpdatingReason, "telling everybody what changed")
 	case s.held:
@@ -199,12 +199,12 @@ func (s *breakoutScope) namesOfUnready() string {
 func (s *breakoutScope) delivered() verdict {
 	signals := s.status().Signals
 	switch {
-	case signals.Pending != nil && s.trouble != nil:
-		return *s.trouble
+	case signals.Pending != nil && s.deliveryFailure != nil:
+		return *s.deliveryFailure
 	case signals.Pending != nil:
 		return underWay(v1alpha1.DeliveringReason, "telling everybody what changed")
-	case len(signals.Failed) > 0 && s.trouble != nil:
-		return *s.trouble
+	case len(signals.Failed) > 0 && s.deliveryFailure != nil:
+		return *s.deliveryFailure
 	case len(signals.Failed) > 0:
 		if c := meta.FindStatusCondition(s.status().Conditions, v1alpha1.SignalsDeliveredCondition); c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.DeliveringReason {
 			return underWay(c.Reason, c.Message) // what was wrong when they failed

@@ -120,18 +120,18 @@ var _ = Describe("Credentials", func() {
 
 // watchForUnready notes which rooms say from now on that they are not Ready.
 func (w *world) watchForUnready() *[]string {
-	complaints := &[]string{}
+	failures := &[]string{}
 	w.onChange = func(obj apiserver.Object) {
 		if obj["kind"] != "MeetingRoom" {
 			return
 		}
 		room := &v1alpha1.MeetingRoom{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj, room); err != nil {
-			*complaints = append(*complaints, err.Error())
+			*failures = append(*failures, err.Error())
 		}
 		if c := meta.FindStatusCondition(room.Status.Conditions, v1alpha1.ReadyCondition); c != nil && c.Status != metav1.ConditionTrue {
-			*complaints = append(*complaints, fmt.Sprintf("%s: %s %s", room.Name, c.Reason, c.Message))
+			*failures = append(*failures, fmt.Sprintf("%s: %s %s", room.Name, c.Reason, c.Message))
 		}
 	}
-	return complaints
+	return failures
 }

@@ -33,8 +33,8 @@ const (
 	sideEffectGrace = 2 * time.Second
 )
 
-// trouble is what an error means for an object.
-type trouble struct {
+// failure is what an error means for an object.
+type failure struct {
 	verdict
 	// after is how long to wait before trying again; 0 when an event will come.
 	after time.Duration
@@ -42,28 +42,28 @@ type trouble struct {
 	canceled bool
 }
 
-// troubleOf says what an error of internal/account or of a vendor call means: the condition, and when to try again. attempt is how often the
+// failureOf says what an error of internal/account or of a vendor call means: the condition, and when to try again. attempt is how often the
 // same has failed before, for the backoff; uid the object's.
-func troubleOf(err error, attempt int, uid types.UID) trouble {
+func failureOf(err error, attempt int, uid types.UID) failure {
 	if e, ok := errors.AsType[*account.Error](err); ok {
-		return trouble{verdict: accountVerdict(e)} // a watch wakes the object when the account changes
+		return failure{verdict: accountVerdict(e)} // a watch wakes the object when the account changes
 	}
 	switch vonage.ClassOf(err) {
 	case vonage.ClassCanceled:
-		return trouble{canceled: true}
+		return failure{canceled: true}
 	case vonage.ClassTerminal:
-		return trouble{verdict: stalled(v1alpha1.VendorRejectedReason, err.Error()), after: spread(recheckRefused, uid)}
+		return failure{verdict: stalled(v1alpha1.VendorRejectedReason, err.Error()), after: spread(recheckRefused, uid)}
 	case vonage.ClassCredentials:
 		// If the key is no good the account will say so, and all wait for that; else it was but a moment.
-		return trouble{verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: retryDelay(attempt, uid)}
+		return failure{verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: retryDelay(attempt, uid)}
 	case vonage.ClassRateLimited:
 		after := max(vonage.RetryAfter(err), retryBase)
-		return trouble{
+		return failure{
 			verdict: underWay(v1alpha1.VendorRateLimitedReason, "Vonage asks for fewer calls; the operator goes on by itself"),
 			after:   after + spread(retryDelay(attempt, uid), uid),
 		}
 	default:
-		return trouble{verdict: underWay(v1alpha1.VendorUnavailableReason, err.Error()), after: retryDelay(attempt, uid)}
+		return failure{verdict: underWay(v1alpha1.VendorUnavailableReason, err.Error()), after: retryDelay(attempt, uid)}
 	}
 }
 

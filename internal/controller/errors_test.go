@@ -18,7 +18,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-func TestTroubleOf(t *testing.T) {
+func TestFailureOf(t *testing.T) {
 	vendor := func(class vonage.Class, retryAfter time.Duration) error {
 		return fmt.Errorf("wrapped: %w", &vonage.Error{Op: vonage.OpCreateSession, Class: class, RetryAfter: retryAfter, Detail: "detail"})
 	}
@@ -43,7 +43,7 @@ func TestTroubleOf(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := troubleOf(tc.err, 0, "uid")
+			got := failureOf(tc.err, 0, "uid")
 			if got.Reason != tc.wantReason || got.Stalled != tc.wantStalled || got.canceled != tc.wantCanceled {
 				t.Errorf("got reason %q, stalled %t, canceled %t", got.Reason, got.Stalled, got.canceled)
 			}

@@ -111,9 +111,9 @@ type roomScope struct {
 	// now is the time that this reconcile goes by, wake when the next is needed; zero when only events are waited for.
 	now, wake time.Time
 
-	// account is the room's account; nil when it cannot be used, and then problem says why.
+	// account is the room's account; nil when it cannot be used, and then failure says why.
 	account *account.Account
-	problem *verdict
+	failure *verdict
 
 	// session and tokens are what is to be said of them.
 	session, tokens verdict
@@ -174,8 +174,8 @@ func (r *MeetingRoomReconciler) resolveAccount(ctx context.Context, s *roomScope
 	if !ok {
 		return err
 	}
-	problem := accountVerdict(e) // the watch of accounts wakes the room when that changes
-	s.problem = &problem
+	failure := accountVerdict(e) // the watch of accounts wakes the room when that changes
+	s.failure = &failure
 	return nil
 }
 

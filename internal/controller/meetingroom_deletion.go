@@ -47,7 +47,7 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	if wake, err := r.awaitSets(ctx, room); err != nil || !wake.IsZero() {
 		return wake, err
 	}
-	wake, complaint, err := r.disconnectAll(ctx, room)
+	wake, warning, err := r.disconnectAll(ctx, room)
 	if err != nil || !wake.IsZero() {
 		return wake, err
 	}
@@ -59,8 +59,8 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	}
 	r.writes.Wrote(room)
 	r.rooms.forget(client.ObjectKeyFromObject(room))
-	if complaint != "" {
-		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s", complaint)
+	if warning != "" {
+		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s", warning)
 	}
 	return time.Time{}, nil
 }
@@ -98,8 +98,8 @@ func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.Me
 }
 
 // disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that is done or given up; then
-// with a complaint if people may still be there.
-func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (wake time.Time, complaint string, err error) {
+// with a warning if people may still be there.
+func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (wake time.Time, warning string, err error) {
 	if room.Status.SessionID == "" || room.Spec.SessionID != "" {
 		return time.Time{}, "", nil // nobody can be there, or they are not ours
 	}
@@ -125,9 +125,9 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	if ctx.Err() != nil {
 		return time.Time{}, "", err
 	}
-	t := troubleOf(err, mem.disconnectFailures, room.UID)
+	f := failureOf(err, mem.disconnectFailures, room.UID)
 	mem.disconnectFailures++
-	again := time.Now().Add(max(t.after, retryBase/2))
+	again := time.Now().Add(max(f.after, retryBase/2))
 	if vonage.ClassOf(err) == vonage.ClassTerminal || !again.Before(limit) {
 		return time.Time{}, "people may still be in the session: " + err.Error(), nil
 	}

@@ -26,14 +26,14 @@ const recheckSecrets = 10 * time.Minute
 
 // The rights on Secrets are not part of the default installation; config/rbac-token-secrets grants them per namespace.
 
-// secretProblem is a reason why tokens cannot be put into Secrets.
-type secretProblem struct {
+// secretFailure is a reason why tokens cannot be put into Secrets.
+type secretFailure struct {
 	verdict
 	err error
 }
 
-func (p *secretProblem) Error() string { return p.Message }
-func (p *secretProblem) Unwrap() error { return p.err }
+func (f *secretFailure) Error() string { return f.Message }
+func (f *secretFailure) Unwrap() error { return f.err }
 
 // deliverToSecrets plans and makes tokens that are published in Secrets. Secrets are read and written live, and only when there is something
 // to change, or from time to time. It returns what stands in the way, if anything does.
@@ -48,17 +48,17 @@ func (r *MeetingRoomReconciler) deliverToSecrets(ctx context.Context, s *roomSco
 	if !plan.changes() && !plan.halfMoved() && s.now.Before(checkAt) {
 		s.wakeAt(checkAt)
 		s.publishTokens(&plan, in.keyID, nil, refsOf(in.existing))
-		return plan, s.problem
+		return plan, s.failure
 	}
-	updated, problem, err := r.updateTokenSecrets(ctx, s, in)
+	updated, failure, err := r.updateTokenSecrets(ctx, s, in)
 	if err == nil {
 		mem.secretsCheckedAt, mem.secretFailures = s.now, 0
 		s.wakeAt(s.now.Add(recheckSecrets))
-		return updated, problem
+		return updated, failure
 	}
 	v := underWay(v1alpha1.ReconcilingReason, "the tokens could not be written to Secrets yet; the operator goes on by itself")
-	if p, ok := errors.AsType[*secretProblem](err); ok {
-		v = p.verdict
+	if f, ok := errors.AsType[*secretFailure](err); ok {
+		v = f.verdict
 		s.wakeAfter(min(retryDelay(mem.secretFailures, s.room.UID), time.Minute))
 		mem.secretFailures++
 	} else {
@@ -85,12 +85,12 @@ func (r *MeetingRoomReconciler) updateTokenSecrets(ctx context.Context, s *roomS
 		return false
 	}
 	plan := planTokens(in)
-	texts, problem := r.mint(s, plan)
-	if problem != nil {
+	texts, failure := r.mint(s, plan)
+	if failure != nil {
 		in.keyID = ""
 		plan = planTokens(in)
 	} else {
-		problem = s.problem
+		failure = s.failure
 	}
 	existing := make([]map[string][]byte, len(secrets))
 	for n, secret := range secrets {
@@ -104,7 +104,7 @@ func (r *MeetingRoomReconciler) updateTokenSecrets(ctx context.Context, s *roomS
 		key := tokenSecretKey(id)
 		return &v1alpha1.SecretKeyReference{Name: tokenSecretName(s.room.UID, where[key]), Key: key}
 	})
-	return plan, problem, nil
+	return plan, failure, nil
 }
 
 // tokensToPack are the tokens of a plan that belong into Secrets: those made now, and those that are there already and stay.
@@ -121,7 +121,7 @@ func tokensToPack(plan *tokenPlan, texts []string) []packedToken {
 	return tokens
 }
 
-// readTokenSecrets returns a room's token Secrets in the order of their numbers. Its errors are secretProblems or of the API server.
+// readTokenSecrets returns a room's token Secrets in the order of their numbers. Its errors are secretFailures or of the API server.
 func (r *MeetingRoomReconciler) readTokenSecrets(ctx context.Context, room *v1alpha1.MeetingRoom) ([]*corev1.Secret, error) {
 	var secrets []*corev1.Secret
 	for n := range maxTokenSecrets {
@@ -135,7 +135,7 @@ func (r *MeetingRoomReconciler) readTokenSecrets(ctx context.Context, room *v1al
 			return nil, secretError("reading", err)
 		}
 		if !metav1.IsControlledBy(secret, room) {
-			return nil, &secretProblem{verdict: stalled(v1alpha1.SecretNameTakenReason, fmt.Sprintf(
+			return nil, &secretFailure{verdict: stalled(v1alpha1.SecretNameTakenReason, fmt.Sprintf(
 				"Secret %q, which the tokens need, exists and does not belong to the room: delete it, or set tokens.delivery to Status", key.Name))}
 		}
 		secrets = append(secrets, secret)
@@ -198,7 +198,7 @@ func (r *MeetingRoomReconciler) deleteTokenSecrets(ctx context.Context, secrets 
 func secretError(doing string, err error) error {
 	switch {
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return &secretProblem{err: err, verdict: stalled(v1alpha1.SecretsForbiddenReason,
+		return &secretFailure{err: err, verdict: stalled(v1alpha1.SecretsForbiddenReason,
 			"the operator may not write Secrets in this namespace: bind the Role of config/rbac-token-secrets here, or set tokens.delivery to Status")}
 	case apierrors.IsAlreadyExists(err):
 		return errStaleCache // made since it was looked for
@@ -228,7 +228,7 @@ func (r *MeetingRoomReconciler) removeMovedSecrets(ctx context.Context, s *roomS
 	if err == nil {
 		err = r.deleteTokenSecrets(ctx, secrets)
 	}
-	if _, ok := errors.AsType[*secretProblem](err); ok {
+	if _, ok := errors.AsType[*secretFailure](err); ok {
 		// Without the right to delete them they go with the room, or when the right is back.
 		s.wakeAfter(time.Minute)
 		return nil

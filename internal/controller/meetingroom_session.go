@@ -41,7 +41,7 @@ func (r *MeetingRoomReconciler) ensureSession(ctx context.Context, s *roomScope)
 		s.session = presentSession(s)
 		return nil
 	case s.account == nil:
-		s.session = *s.problem
+		s.session = *s.failure
 		return nil
 	case s.room.Spec.SessionID != "":
 		if s.session = adoption(s.room.Spec.SessionID, s.account); s.session.ok() {
@@ -64,8 +64,8 @@ func (r *MeetingRoomReconciler) ensureSession(ctx context.Context, s *roomScope)
 // presentSession is what is to be said of a session that is there.
 func presentSession(s *roomScope) verdict {
 	switch {
-	case s.problem != nil && s.problem.Reason == v1alpha1.AccountMismatchReason:
-		return *s.problem
+	case s.failure != nil && s.failure.Reason == v1alpha1.AccountMismatchReason:
+		return *s.failure
 	case s.room.Spec.SessionID != "":
 		return achieved(v1alpha1.SessionAdoptedReason, "the room uses the session of spec.sessionID")
 	default:
@@ -121,16 +121,16 @@ func (r *MeetingRoomReconciler) createSession(ctx context.Context, s *roomScope)
 
 // sessionFailed notes why there is no session and when to try again.
 func (r *MeetingRoomReconciler) sessionFailed(s *roomScope, mem *roomMemory, err error) error {
-	t := troubleOf(err, mem.failures, s.room.UID)
-	if t.canceled {
+	f := failureOf(err, mem.failures, s.room.UID)
+	if f.canceled {
 		return err
 	}
 	if vonage.ClassOf(err) == vonage.ClassAmbiguous {
 		sessionResults.WithLabelValues("Ambiguous").Inc()
 	}
 	mem.failures++
-	s.session = t.verdict
-	s.wakeAfter(t.after)
+	s.session = f.verdict
+	s.wakeAfter(f.after)
 	return nil
 }
 

@@ -38,29 +38,29 @@ func (r *MeetingRoomReconciler) ensureTokens(ctx context.Context, s *roomScope) 
 		in.keyID = s.account.KeyID()
 	}
 	var plan tokenPlan
-	var problem *verdict
+	var failure *verdict
 	if in.delivery == v1alpha1.TokenDeliverySecret {
-		plan, problem = r.deliverToSecrets(ctx, s, in)
+		plan, failure = r.deliverToSecrets(ctx, s, in)
 	} else {
-		plan, problem = r.deliverToStatus(s, in)
+		plan, failure = r.deliverToStatus(s, in)
 	}
 	s.wakeAt(plan.wake)
-	s.tokens = tokensVerdict(plan, excluded, problem)
+	s.tokens = tokensVerdict(plan, excluded, failure)
 	return nil
 }
 
 // deliverToStatus plans and makes tokens that are published in status. It returns what stands in the way, if anything does.
 func (r *MeetingRoomReconciler) deliverToStatus(s *roomScope, in planInput) (tokenPlan, *verdict) {
 	plan := planTokens(in)
-	texts, problem := r.mint(s, plan)
-	if problem != nil {
+	texts, failure := r.mint(s, plan)
+	if failure != nil {
 		in.keyID = ""
 		plan = planTokens(in)
 	} else {
-		problem = s.problem
+		failure = s.failure
 	}
 	s.publishTokens(&plan, in.keyID, texts, nil)
-	return plan, problem
+	return plan, failure
 }
 
 // mint signs the tokens that the plan asks for, as many at once as there are processors, and returns them by their place in the plan.
@@ -151,16 +151,16 @@ func existingTokens(status *v1alpha1.MeetingRoomStatus) map[tokenID]v1alpha1.Tok
 	return existing
 }
 
-// tokensVerdict is what is to be said of the tokens. Trouble that leaves every token good is none.
-func tokensVerdict(plan tokenPlan, excluded []tooLong, problem *verdict) verdict {
+// tokensVerdict is what is to be said of the tokens. A failure that leaves every token good does not matter.
+func tokensVerdict(plan tokenPlan, excluded []tooLong, failure *verdict) verdict {
 	expired := plan.count(lackExpired)
 	switch {
-	case expired > 0 && problem != nil:
-		v := *problem
-		v.Reason, v.Message = v1alpha1.TokensExpiredReason, "tokens ran out and cannot be replaced: "+problem.Message
+	case expired > 0 && failure != nil:
+		v := *failure
+		v.Reason, v.Message = v1alpha1.TokensExpiredReason, "tokens ran out and cannot be replaced: "+failure.Message
 		return v
-	case plan.lacking() > 0 && problem != nil:
-		return *problem
+	case plan.lacking() > 0 && failure != nil:
+		return *failure
 	case len(excluded) > 0:
 		first := excluded[0]
 		message := fmt.Sprintf("the connection data of participant %q take %d bytes of at most %d: shorten name or connectionData",

@@ -36,22 +36,22 @@ type sending struct {
 
 // send sends a signal to the rooms that have not had it, when it is its turn and all it needs is there.
 func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
-	to, obstacle, err := r.resolve(ctx, s.signal)
+	to, failure, err := r.resolve(ctx, s.signal)
 	if err != nil {
 		return err
 	}
-	if obstacle == nil && !s.overdue() {
+	if failure == nil && !s.overdue() {
 		earlier, err := r.earlier(ctx, s.signal)
 		if err != nil {
 			return err
 		}
 		if earlier {
 			v := underWay(v1alpha1.WaitingForEarlierReason, "a signal created earlier for the same meeting goes first")
-			obstacle = &v
+			failure = &v
 		}
 	}
-	if obstacle != nil || s.overdue() {
-		s.hold(obstacle)
+	if failure != nil || s.overdue() {
+		s.hold(failure)
 		return nil
 	}
 	if err := r.plan(ctx, s, to); err != nil || s.signal.Status.CompletionTime != nil {
@@ -67,15 +67,15 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 }
 
 // hold notes what stands in the way of a signal, and that it has failed when there is no time left, or nothing will ever change.
-func (s *signalScope) hold(obstacle *verdict) {
+func (s *signalScope) hold(failure *verdict) {
 	st := &s.signal.Status
 	s.number()
-	if obstacle == nil {
+	if failure == nil {
 		v := stalled(v1alpha1.DeadlineExceededReason, "the signal could not be sent within deadlineSeconds: make another RoomSignal if it still matters")
-		obstacle = &v
+		failure = &v
 	}
-	if !obstacle.Stalled && !s.overdue() {
-		s.say(*obstacle)
+	if !failure.Stalled && !s.overdue() {
+		s.say(*failure)
 		return
 	}
 	for i := range st.Deliveries {
@@ -83,7 +83,7 @@ func (s *signalScope) hold(obstacle *verdict) {
 			st.Deliveries[i].Result = v1alpha1.DeliveryFailed
 		}
 	}
-	s.finish(stalled(obstacle.Reason, obstacle.Message))
+	s.finish(stalled(failure.Reason, failure.Message))
 }
 
 // number keeps the resourceVersion that the signal was created with, before the first write changes it.
@@ -149,7 +149,7 @@ func (s *signalScope) recall(last *sent) {
 // deliver sends the signal to the sessions that have not had it, in parallel, and remembers what became of it.
 func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *sending, last *sent) {
 	deliveries := s.signal.Status.Deliveries
-	troubles := make([]*trouble, len(deliveries))
+	failures := make([]*failure, len(deliveries))
 	var group errgroup.Group
 	group.SetLimit(64)
 	for i := range deliveries {
@@ -162,18 +162,18 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 			target = to.targets[j]
 		}
 		group.Go(func() error {
-			troubles[i] = deliverOnce(ctx, to, s.signal, target, d)
+			failures[i] = deliverOnce(ctx, to, s.signal, target, d)
 			return nil
 		})
 	}
 	_ = group.Wait()
 	*last = sent{deliveries: slices.Clone(deliveries)}
 	now := time.Now()
-	for i, t := range troubles {
-		if t == nil {
+	for i, f := range failures {
+		if f == nil {
 			continue
 		}
-		last.why = &t.verdict
+		last.why = &f.verdict
 		if deliveries[i].Result == v1alpha1.DeliveryPending {
 			at := now.Add(retryDelay(int(deliveries[i].Attempts)-1, s.signal.UID))
 			if last.retryAt.IsZero() || at.Before(last.retryAt) {
@@ -184,7 +184,7 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 }
 
 // deliverOnce sends the signal to one session and notes what became of it.
-func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget, d *v1alpha1.SignalDelivery) *trouble {
+func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget, d *v1alpha1.SignalDelivery) *failure {
 	data := breakout.RoomSignalTo(signal, target, to.rooms, to.roster)
 	err := to.account.Client.Signal(ctx, d.SessionID, vonage.Signal(data))
 	d.Attempts++
@@ -198,8 +198,8 @@ func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, 
 	case vonage.ClassTerminal:
 		d.Result = v1alpha1.DeliveryFailed
 	}
-	t := troubleOf(err, int(d.Attempts)-1, signal.UID)
-	return &t
+	f := failureOf(err, int(d.Attempts)-1, signal.UID)
+	return &f
 }
 
 // conclude says what became of the signal in all.
@@ -230,9 +230,9 @@ func (r *RoomSignalReconciler) resolve(ctx context.Context, signal *v1alpha1.Roo
 		return r.resolveSet(ctx, signal)
 	}
 	name := signal.Spec.MeetingRoomRef.Name
-	room, obstacle, err := r.room(ctx, signal.Namespace, name)
-	if err != nil || obstacle != nil {
-		return nil, obstacle, err
+	room, failure, err := r.room(ctx, signal.Namespace, name)
+	if err != nil || failure != nil {
+		return nil, failure, err
 	}
 	target := breakout.SignalTarget{Name: v1alpha1.MainRoomName, MeetingRoomName: room.Name, DisplayName: breakout.DisplayNameOf(room), SessionID: room.Status.SessionID}
 	return r.withAccount(ctx, room, &sending{rooms: []breakout.SignalTarget{target}, targets: []breakout.SignalTarget{target}, roster: room.Spec.Participants})
@@ -265,9 +265,9 @@ func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.
 			to.targets = append(to.targets, to.rooms[i])
 		}
 	}
-	main, obstacle, err := r.room(ctx, signal.Namespace, set.Spec.MeetingRoomRef.Name)
-	if err != nil || obstacle != nil {
-		return nil, obstacle, err
+	main, failure, err := r.room(ctx, signal.Namespace, set.Spec.MeetingRoomRef.Name)
+	if err != nil || failure != nil {
+		return nil, failure, err
 	}
 	to.roster = main.Spec.Participants
 	return r.withAccount(ctx, main, to)
@@ -290,8 +290,8 @@ func (r *RoomSignalReconciler) room(ctx context.Context, namespace, name string)
 func (r *RoomSignalReconciler) withAccount(ctx context.Context, room *v1alpha1.MeetingRoom, to *sending) (*sending, *verdict, error) {
 	acct, err := r.Accounts.Resolve(ctx, room.Namespace, room.Status.AccountName)
 	if err != nil {
-		t := troubleOf(err, 0, room.UID)
-		v := underWay(t.Reason, t.Message)
+		f := failureOf(err, 0, room.UID)
+		v := underWay(f.Reason, f.Message)
 		return nil, &v, nil
 	}
 	to.account = acct

@@ -101,14 +101,14 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 		result.ready = achieved(v1alpha1.AccountReadyReason, "Vonage accepts the credentials")
 		last.next = last.at.Add(spread(recheckAccepted, va.UID))
 	} else {
-		t := troubleOf(err, last.failures, va.UID)
+		f := failureOf(err, last.failures, va.UID)
 		last.failures++
-		result.canceled = t.canceled
-		result.ready = checkVerdict(t.verdict, err, said, known)
+		result.canceled = f.canceled
+		result.ready = checkVerdict(f.verdict, err, said, known)
 		if vonage.ClassOf(err) == vonage.ClassCredentials {
-			t.after = spread(recheckRejected, va.UID)
+			f.after = spread(recheckRejected, va.UID)
 		}
-		last.next = last.at.Add(t.after)
+		last.next = last.at.Add(f.after)
 	}
 	result.next = last.next
 	return result

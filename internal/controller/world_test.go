@@ -309,16 +309,16 @@ func (w *world) waitSummary(obj sim.Conditioned, with string, ready metav1.Condi
 func (w *world) waitCondition(obj sim.Conditioned, typ string, want metav1.ConditionStatus, reason string) metav1.Condition {
 	GinkgoHelper()
 	var found *metav1.Condition
-	var problem error
+	var mismatch error
 	if !w.Within(time.Second, func() bool {
-		if problem = w.User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); problem != nil {
+		if mismatch = w.User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); mismatch != nil {
 			return false
 		}
 		found = meta.FindStatusCondition(obj.GetConditions(), typ)
-		problem = fmt.Errorf("%s: want %s %s %s of generation %d, have %v", obj.GetName(), typ, want, reason, obj.GetGeneration(), found)
+		mismatch = fmt.Errorf("%s: want %s %s %s of generation %d, have %v", obj.GetName(), typ, want, reason, obj.GetGeneration(), found)
 		return found != nil && found.Status == want && (reason == "" || found.Reason == reason) && found.ObservedGeneration == obj.GetGeneration()
 	}) {
-		Fail(problem.Error())
+		Fail(mismatch.Error())
 	}
 	return *found
 }
