@@ -12,9 +12,37 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// requeueAt asks for another reconcile at a time; the zero time asks for nothing. Each reconcile computes it anew from the object, so nothing is
-// lost with the process.
-func requeueAt(at time.Time) ctrl.Result {
+// scope is what one reconcile of any kind works with.
+type scope struct {
+	// now is the time that this reconcile goes by.
+	now time.Time
+
+	// requeueTime is when the next reconcile is needed; zero when only events are waited for.
+	requeueTime time.Time
+}
+
+func newScope() scope { return scope{now: time.Now()} }
+
+// requeueAt asks for another reconcile at a time, or earlier; the zero time asks for nothing.
+func (s *scope) requeueAt(at time.Time) {
+	if !at.IsZero() && (s.requeueTime.IsZero() || at.Before(s.requeueTime)) {
+		s.requeueTime = at
+	}
+}
+
+// requeueAfter asks for another reconcile after a time; 0 asks for nothing.
+func (s *scope) requeueAfter(d time.Duration) {
+	if d > 0 {
+		s.requeueAt(s.now.Add(d))
+	}
+}
+
+// requeue is the result of the reconcile.
+func (s *scope) requeue() ctrl.Result { return requeue(s.requeueTime) }
+
+// requeue asks for another reconcile at a time; the zero time asks for nothing. Each reconcile computes it anew from the
+// object, so nothing is lost with the process.
+func requeue(at time.Time) ctrl.Result {
 	if at.IsZero() {
 		return ctrl.Result{}
 	}

@@ -83,7 +83,7 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 			return ctrl.Result{}, outcome(err)
 		}
 	}
-	return requeueAt(s.due), nil
+	return s.requeue(), nil
 }
 
 // outcome tells errors that only mean "somebody was faster" from those that need backing off. When to look again by the clock is not noted: it

@@ -109,7 +109,7 @@ func planOpening(s *breakoutScope) {
 	if len(view.Rooms) < len(s.wanted) {
 		patience := s.firstChildMade().Add(breakout.OpeningPatience)
 		if s.now.Before(patience) {
-			s.wake(patience)
+			s.requeueAt(patience)
 			return
 		}
 		if len(view.Rooms) == 0 {
@@ -122,7 +122,7 @@ func planOpening(s *breakoutScope) {
 	st.LastHandledResend = resendValue(s.set)
 	breakout.PlanOpening(st, view, s.now)
 	s.schedule = breakout.ScheduleOf(s.set, s.now)
-	s.wake(s.schedule.Next)
+	s.requeueAt(s.schedule.Next)
 }
 
 // gatherPatience is how long a change waits for what belongs to it, such as tokens for all who move: then all of it is told at once.
@@ -142,7 +142,7 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 		*since = s.now
 	}
 	if until := since.Add(gatherPatience); !since.IsZero() && s.now.Before(until) {
-		s.wake(until)
+		s.requeueAt(until)
 		view = breakout.Planned(st)
 	}
 	resend := resendValue(s.set)
@@ -156,7 +156,7 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	}
 	if s.held = !breakout.Planned(st).Equal(view); s.held {
 		_, until := breakout.RenamesHeld(st, s.now)
-		s.wake(until)
+		s.requeueAt(until)
 	}
 }
 
@@ -202,7 +202,7 @@ func (s *breakoutScope) viewInput(timer *v1alpha1.TimerStatus) breakout.ViewInpu
 		}
 		var free time.Time
 		in.FormerNames, free = breakout.FormerNames(st, s.now)
-		s.wake(free)
+		s.requeueAt(free)
 		if in.Mode == v1alpha1.ModeChoose && in.Planned.Mode != in.Mode && !s.everybodyHasTokens() {
 			in.Mode = in.Planned.Mode // nobody is asked to choose before there are tokens for every choice
 		}

@@ -118,7 +118,7 @@ func (r *BreakoutSetReconciler) createRoom(ctx context.Context, s *breakoutScope
 	if metav1.IsControlledBy(taken, s.set) {
 		return taken, nil, nil // the cache had not seen it yet
 	}
-	s.wake(s.now.Add(time.Minute)) // another object's deletion is no event of ours
+	s.requeueAt(s.now.Add(time.Minute)) // another object's deletion is no event of ours
 	v := stalled(v1alpha1.RoomNameTakenReason, "MeetingRoom "+want.Name+" exists and does not belong to this set: delete it, or give the room another name")
 	return nil, &v, nil
 }
@@ -298,7 +298,7 @@ func (r *BreakoutSetReconciler) sayFarewell(ctx context.Context, s *breakoutScop
 		return nil
 	}
 	if at := s.farewellAt(name, room); at.After(s.now) {
-		s.wake(at)
+		s.requeueAt(at)
 		return nil
 	}
 	controllerutil.RemoveFinalizer(room, v1alpha1.FarewellFinalizer)

@@ -5,7 +5,6 @@ package controller
 
 import (
 	"context"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,15 +16,14 @@ import (
 
 // breakoutScope is what one reconcile of a BreakoutSet works on.
 type breakoutScope struct {
+	scope
+
 	// set is the set as last read or written, with the status as it is to be written next; written is the status as it is in the API server.
 	set     *v1alpha1.BreakoutSet
 	written *v1alpha1.BreakoutSetStatus
 
 	// fresh is whether this reconcile wrote the status, so that nobody else can have by then.
 	fresh bool
-
-	// now is the time that this reconcile goes by, due when the next is needed; zero when only events are waited for.
-	now, due time.Time
 
 	// schedule is what the clock and the spec say.
 	schedule breakout.Schedule
@@ -59,13 +57,6 @@ type breakoutScope struct {
 
 func (s *breakoutScope) status() *v1alpha1.BreakoutSetStatus { return &s.set.Status }
 
-// wake asks for another reconcile at a time, or earlier.
-func (s *breakoutScope) wake(at time.Time) {
-	if !at.IsZero() && (s.due.IsZero() || at.Before(s.due)) {
-		s.due = at
-	}
-}
-
 // stall notes what stands in the way until somebody changes something, wait what the operator waits for by itself.
 func (s *breakoutScope) stall(reason, message string) { v := stalled(reason, message); s.failure = &v }
 func (s *breakoutScope) wait(reason, message string)  { v := underWay(reason, message); s.failure = &v }
@@ -86,7 +77,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 	if *r.released.of(set) {
 		return nil, nil
 	}
-	s := &breakoutScope{set: set, written: set.Status.DeepCopy(), now: time.Now()}
+	s := &breakoutScope{scope: newScope(), set: set, written: set.Status.DeepCopy()}
 	if err := r.readChildren(ctx, s); err != nil {
 		return nil, err
 	}
@@ -94,7 +85,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 		return nil, err
 	}
 	s.schedule = breakout.ScheduleOf(set, s.now)
-	s.wake(s.schedule.Next)
+	s.requeueAt(s.schedule.Next)
 	s.wanted = breakout.RoomsOf(&set.Spec)
 	return s, nil
 }

@@ -33,7 +33,7 @@ const (
 func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutScope) error {
 	for {
 		t, due := r.telling.of(s.set, s.now)
-		s.wake(due)
+		s.requeueAt(due)
 		if t == nil {
 			return nil
 		}
@@ -43,7 +43,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		patient := s.patience(t).After(s.now)
 		if patient && t.retryAt.After(s.now) {
 			s.deliveryFailure = t.trouble
-			s.wake(minTime(t.retryAt, s.patience(t)))
+			s.requeueAt(minTime(t.retryAt, s.patience(t)))
 			return nil
 		}
 		if t.tries == 0 || s.now.Before(s.farewellLimit()) {
@@ -52,7 +52,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		if missing := t.missing(); len(missing) > 0 && patient {
 			breakout.NoteProgress(s.status(), missing, t.began)
 			s.deliveryFailure = t.trouble
-			s.wake(minTime(t.again(time.Now()), s.patience(t)))
+			s.requeueAt(minTime(t.again(time.Now()), s.patience(t)))
 			return nil
 		}
 		s.deliveryFailure = t.trouble
@@ -63,7 +63,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		}
 		r.telling.done(s.set)
 		s.now = time.Now()
-		s.wake(s.now) // who has left a room by now needs no token for it
+		s.requeueAt(s.now) // who has left a room by now needs no token for it
 	}
 }
 

@@ -28,7 +28,7 @@ func (r *BreakoutSetReconciler) commitStatus(ctx context.Context, s *breakoutSco
 	}
 	last := r.written.of(s.set)
 	if next := last.Add(progressInterval); s.isProgress() && s.now.Before(next) {
-		s.wake(next)
+		s.requeueAt(next)
 		return nil
 	}
 	*last = s.now
@@ -70,7 +70,7 @@ func (s *breakoutScope) conclude() {
 	}
 	if breakout.IsClosing(s.set) && st.Signals.Pending == nil && len(s.children) == 0 {
 		breakout.Forget(st)
-		s.wake(s.now) // it may be wanted open again by now
+		s.requeueAt(s.now) // it may be wanted open again by now
 	}
 	st.Replicas, st.ReadyRooms = new(int32(len(s.children))), new(int32(ready))
 	st.RoomSummary = fmt.Sprintf("%d/%d", len(st.Rooms), len(s.wanted))

@@ -74,12 +74,12 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, errStaleCache
 	}
 	if !room.DeletionTimestamp.IsZero() {
-		wake, err := r.reconcileDeletion(ctx, room.DeepCopy())
-		return requeueAt(wake), err
+		at, err := r.reconcileDeletion(ctx, room.DeepCopy())
+		return requeue(at), err
 	}
-	s := &roomScope{before: room, room: room.DeepCopy(), now: time.Now()}
+	s := &roomScope{scope: newScope(), before: room, room: room.DeepCopy()}
 	err := r.reconcileRoom(ctx, s)
-	return requeueAt(s.wake), err
+	return s.requeue(), err
 }
 
 // reconcileRoom runs the phases. What stands in the way of a phase is in the scope and becomes a condition; an error is one of the API server.
@@ -102,14 +102,13 @@ func (r *MeetingRoomReconciler) reconcileRoom(ctx context.Context, s *roomScope)
 
 // roomScope is what one reconcile of a room works on.
 type roomScope struct {
+	scope
+
 	// before is the room as last read or written; it may belong to the cache and is never changed. room is it with the status as it is to be.
 	before, room *v1alpha1.MeetingRoom
 
 	// live tells that before was read from, or written to, the API server in this reconcile.
 	live bool
-
-	// now is the time that this reconcile goes by, wake when the next is needed; zero when only events are waited for.
-	now, wake time.Time
 
 	// account is the room's account; nil when it cannot be used, and then failure says why.
 	account *account.Account
@@ -126,20 +125,6 @@ type roomScope struct {
 
 	// err is an error of the API server that did not keep the rest from being done.
 	err error
-}
-
-// wakeAt asks for another reconcile at a time, or earlier; the zero time asks for nothing.
-func (s *roomScope) wakeAt(at time.Time) {
-	if !at.IsZero() && (s.wake.IsZero() || at.Before(s.wake)) {
-		s.wake = at
-	}
-}
-
-// wakeAfter asks for another reconcile after a time; 0 asks for nothing.
-func (s *roomScope) wakeAfter(d time.Duration) {
-	if d > 0 {
-		s.wakeAt(s.now.Add(d))
-	}
 }
 
 // rebase goes on with the room as the API server has it, and the status as it has it.

@@ -36,20 +36,20 @@ const (
 )
 
 // reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
-// look again; zero when an event will tell.
+// look retryAt; zero when an event will tell.
 func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) && !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return time.Time{}, nil // what still holds it is not ours
 	}
-	if wake, err := r.awaitFarewell(ctx, room); err != nil || !wake.IsZero() {
-		return wake, err
+	if at, err := r.awaitFarewell(ctx, room); err != nil || !at.IsZero() {
+		return at, err
 	}
-	if wake, err := r.awaitSets(ctx, room); err != nil || !wake.IsZero() {
-		return wake, err
+	if at, err := r.awaitSets(ctx, room); err != nil || !at.IsZero() {
+		return at, err
 	}
-	wake, warning, err := r.disconnectAll(ctx, room)
-	if err != nil || !wake.IsZero() {
-		return wake, err
+	at, warning, err := r.disconnectAll(ctx, room)
+	if err != nil || !at.IsZero() {
+		return at, err
 	}
 	base := room.DeepCopy()
 	controllerutil.RemoveFinalizer(room, v1alpha1.MeetingRoomFinalizer)
@@ -97,9 +97,9 @@ func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.Me
 	return limit, nil
 }
 
-// disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that is done or given up; then
+// disconnectAll disconnects everybody in the room's session. It returns when to try retryAt, and the zero time when that is done or given up; then
 // with a warning if people may still be there.
-func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (wake time.Time, warning string, err error) {
+func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (at time.Time, warning string, err error) {
 	if room.Status.SessionID == "" || room.Spec.SessionID != "" {
 		return time.Time{}, "", nil // nobody can be there, or they are not ours
 	}
@@ -127,11 +127,11 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	}
 	f := failureOf(err, mem.disconnectFailures, room.UID)
 	mem.disconnectFailures++
-	again := time.Now().Add(max(f.after, retryBase/2))
-	if vonage.ClassOf(err) == vonage.ClassTerminal || !again.Before(limit) {
+	retryAt := time.Now().Add(max(f.after, retryBase/2))
+	if vonage.ClassOf(err) == vonage.ClassTerminal || !retryAt.Before(limit) {
 		return time.Time{}, "people may still be in the session: " + err.Error(), nil
 	}
-	return again, "", nil
+	return retryAt, "", nil
 }
 
 // disconnectEverybody lists who is connected to a session and disconnects each, several at once. It goes on after a failure and returns the

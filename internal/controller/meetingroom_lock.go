@@ -35,7 +35,7 @@ func (r *MeetingRoomReconciler) releaseLock(ctx context.Context, s *roomScope) e
 		return nil
 	}
 	if held {
-		s.wakeAfter(recheckLock)
+		s.requeueAfter(recheckLock)
 		return nil
 	}
 	s.room.Status.ActiveBreakoutSet = nil

@@ -150,8 +150,8 @@ type tokenPlan struct {
 	tokens []plannedToken
 	// removals is whether status has tokens that nobody asks for any more.
 	removals bool
-	// wake is when the clock will ask for another plan; zero if it never will.
-	wake time.Time
+	// requeueTime is when the clock will ask for another plan; zero if it never will.
+	requeueTime time.Time
 }
 
 // planTokens decides for each token whether to keep it, replace it, or do without.
@@ -166,7 +166,7 @@ func planTokens(in planInput) tokenPlan {
 		t := plannedToken{desiredToken: want, action: in.action(want, current, exists)}
 		if t.action == keepToken || t.action == keepOutdated {
 			t.current = current
-			plan.wakeBy(in.wakeFor(current))
+			plan.requeueAt(in.requeueTimeFor(current))
 		}
 		plan.tokens = append(plan.tokens, t)
 	}
@@ -209,18 +209,18 @@ func (in *planInput) reachable(t v1alpha1.TokenStatus) bool {
 	return t.Token != "" || (t.SecretKeyRef != nil && (in.present == nil || in.present(*t.SecretKeyRef)))
 }
 
-// wakeFor is when a token that is kept needs another look: when it is to be replaced, or, if that time is over and it could not be, when it
+// requeueTimeFor is when a token that is kept needs another look: when it is to be replaced, or, if that time is over and it could not be, when it
 // expires.
-func (in *planInput) wakeFor(t v1alpha1.TokenStatus) time.Time {
+func (in *planInput) requeueTimeFor(t v1alpha1.TokenStatus) time.Time {
 	if at := renewAt(t.IssuedAt.Time, t.ExpiresAt.Time, in.uid); at.After(in.now) {
 		return at
 	}
 	return t.ExpiresAt.Time
 }
 
-func (p *tokenPlan) wakeBy(at time.Time) {
-	if p.wake.IsZero() || at.Before(p.wake) {
-		p.wake = at
+func (p *tokenPlan) requeueAt(at time.Time) {
+	if p.requeueTime.IsZero() || at.Before(p.requeueTime) {
+		p.requeueTime = at
 	}
 }
 

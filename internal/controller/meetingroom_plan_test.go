@@ -178,11 +178,11 @@ func TestPlanRenewal(t *testing.T) {
 			if p.changes() {
 				t.Fatalf("there is still something to do at %s", now)
 			}
-			now = p.wake.Add(-time.Nanosecond)
+			now = p.requeueTime.Add(-time.Nanosecond)
 			if early := plan(); early.changes() {
 				t.Fatalf("tokens are replaced before the plan said so")
 			}
-			now = p.wake
+			now = p.requeueTime
 			for _, s := range existing {
 				left, life := s.ExpiresAt.Sub(now), s.ExpiresAt.Sub(s.IssuedAt.Time)
 				if left < life/3 || left > life*44/100+time.Second {
@@ -243,8 +243,8 @@ func TestPlanIsSound(t *testing.T) {
 				if keyID != "" && got.current.InputsHash != inputsHash(got.inputs, keyID) {
 					t.Fatalf("kept %v although it could be replaced", got.current)
 				}
-				if p.wake.IsZero() || p.wake.After(got.current.ExpiresAt.Time) || !p.wake.After(planNow) {
-					t.Fatalf("wakes at %s for a token that expires at %s", p.wake, got.current.ExpiresAt)
+				if p.requeueTime.IsZero() || p.requeueTime.After(got.current.ExpiresAt.Time) || !p.requeueTime.After(planNow) {
+					t.Fatalf("wakes at %s for a token that expires at %s", p.requeueTime, got.current.ExpiresAt)
 				}
 			case lackToken, lackExpired:
 				if keyID != "" {

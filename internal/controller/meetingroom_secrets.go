@@ -46,20 +46,20 @@ func (r *MeetingRoomReconciler) deliverToSecrets(ctx context.Context, s *roomSco
 	plan := planTokens(in)
 	checkAt := mem.secretsCheckedAt.Add(recheckSecrets)
 	if !plan.changes() && !plan.halfMoved() && s.now.Before(checkAt) {
-		s.wakeAt(checkAt)
+		s.requeueAt(checkAt)
 		s.publishTokens(&plan, in.keyID, nil, refsOf(in.existing))
 		return plan, s.failure
 	}
 	updated, failure, err := r.updateTokenSecrets(ctx, s, in)
 	if err == nil {
 		mem.secretsCheckedAt, mem.secretFailures = s.now, 0
-		s.wakeAt(s.now.Add(recheckSecrets))
+		s.requeueAt(s.now.Add(recheckSecrets))
 		return updated, failure
 	}
 	v := underWay(v1alpha1.ReconcilingReason, "the tokens could not be written to Secrets yet; the operator goes on by itself")
 	if f, ok := errors.AsType[*secretFailure](err); ok {
 		v = f.verdict
-		s.wakeAfter(min(retryDelay(mem.secretFailures, s.room.UID), time.Minute))
+		s.requeueAfter(min(retryDelay(mem.secretFailures, s.room.UID), time.Minute))
 		mem.secretFailures++
 	} else {
 		s.err = errors.Join(s.err, err)
@@ -230,7 +230,7 @@ func (r *MeetingRoomReconciler) removeMovedSecrets(ctx context.Context, s *roomS
 	}
 	if _, ok := errors.AsType[*secretFailure](err); ok {
 		// Without the right to delete them they go with the room, or when the right is back.
-		s.wakeAfter(time.Minute)
+		s.requeueAfter(time.Minute)
 		return nil
 	}
 	if err != nil {

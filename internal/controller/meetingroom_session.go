@@ -130,7 +130,7 @@ func (r *MeetingRoomReconciler) sessionFailed(s *roomScope, mem *roomMemory, err
 	}
 	mem.failures++
 	s.session = f.verdict
-	s.wakeAfter(f.after)
+	s.requeueAfter(f.after)
 	return nil
 }
 

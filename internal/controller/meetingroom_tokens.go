@@ -44,7 +44,7 @@ func (r *MeetingRoomReconciler) ensureTokens(ctx context.Context, s *roomScope) 
 	} else {
 		plan, failure = r.deliverToStatus(s, in)
 	}
-	s.wakeAt(plan.wake)
+	s.requeueAt(plan.requeueTime)
 	s.tokens = tokensVerdict(plan, excluded, failure)
 	return nil
 }
@@ -97,7 +97,7 @@ func (r *MeetingRoomReconciler) mint(s *roomScope, plan tokenPlan) ([]string, *v
 }
 
 // publishTokens puts the tokens of a plan into the status: those kept, and those minted with their text, or, with delivery Secret, with the
-// reference that refs gives. It moves the plan's wake to when the new ones are to be replaced.
+// reference that refs gives. It moves the plan's requeueTime to when the new ones are to be replaced.
 func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string, refs func(tokenID) *v1alpha1.SecretKeyReference) {
 	status := &s.room.Status
 	inSecrets := firstSecretRef(status)
@@ -110,7 +110,7 @@ func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string,
 			continue
 		case mintToken:
 			published = s.mintedStatus(t, keyID)
-			plan.wakeBy(renewAt(published.IssuedAt.Time, published.ExpiresAt.Time, s.room.UID))
+			plan.requeueAt(renewAt(published.IssuedAt.Time, published.ExpiresAt.Time, s.room.UID))
 			if refs == nil {
 				published.Token = texts[i]
 			}

@@ -59,8 +59,8 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		r.sent.forget(req.NamespacedName)
 		return r.expire(ctx, signal)
 	}
-	s := &signalScope{signal: signal, written: signal.DeepCopy(), now: time.Now()}
-	s.wake(s.deadline())
+	s := &signalScope{scope: newScope(), signal: signal, written: signal.DeepCopy()}
+	s.requeueAt(s.deadline())
 	s.recall(r.sent.peek(signal))
 	err := r.send(ctx, s)
 	if err == nil {
@@ -72,7 +72,7 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if err != nil { // the queue tries again: when to do so by the clock was found out from something outdated
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return requeueAt(s.due), nil
+	return s.requeue(), nil
 }
 
 // sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent
@@ -85,8 +85,9 @@ type sent struct {
 
 // signalScope is what one reconcile of a RoomSignal works on.
 type signalScope struct {
+	scope
+
 	signal, written *v1alpha1.RoomSignal
-	now, due        time.Time
 }
 
 // deadline is when a signal that was not sent has failed.
@@ -95,13 +96,6 @@ func (s *signalScope) deadline() time.Time {
 }
 
 func (s *signalScope) overdue() bool { return !s.now.Before(s.deadline()) }
-
-// wake asks for another reconcile at a time, or earlier; the zero time asks for nothing.
-func (s *signalScope) wake(at time.Time) {
-	if !at.IsZero() && (s.due.IsZero() || at.Before(s.due)) {
-		s.due = at
-	}
-}
 
 // commit writes the status if it changed.
 func (r *RoomSignalReconciler) commit(ctx context.Context, s *signalScope) error {
@@ -124,7 +118,7 @@ func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.Room
 	}
 	expiry := signal.Status.CompletionTime.Add(secondsOf(signal.Spec.TTLSecondsAfterFinished, 0))
 	if expiry.After(time.Now()) {
-		return requeueAt(expiry), nil
+		return requeue(expiry), nil
 	}
 	return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, signal, client.Preconditions{UID: &signal.UID}))
 }

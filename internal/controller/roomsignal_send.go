@@ -61,7 +61,7 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 	if !last.retryAt.After(s.now) {
 		r.deliver(ctx, s, to, last)
 	}
-	s.wake(last.retryAt)
+	s.requeueAt(last.retryAt)
 	s.conclude(last.why)
 	return nil
 }

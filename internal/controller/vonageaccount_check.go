@@ -31,8 +31,8 @@ const (
 type accountCheck struct {
 	// tried is what was checked; the result is in the account's status.
 	tried triedCredentials
-	// next is when the same is to be checked again.
-	next time.Time
+	// nextCheck is when the same is to be checked again.
+	nextCheck time.Time
 	// at is when it was checked; zero if this process has not.
 	at time.Time
 	// failures counts the checks in a row that got no answer.
@@ -47,11 +47,11 @@ type triedCredentials struct {
 
 // checkResult is what came out of a check.
 type checkResult struct {
-	ready    verdict
-	keyID    string    // of the key that ready is about; "" if there is none
-	next     time.Time // when to check again; zero when only a change can help
-	outage   bool      // whether calls are held back because the vendor does not answer
-	canceled bool      // the process is stopping
+	ready       verdict
+	keyID       string    // of the key that ready is about; "" if there is none
+	requeueTime time.Time // when to check again; zero when only a change can help
+	outage      bool      // whether calls are held back because the vendor does not answer
+	canceled    bool      // the process is stopping
 }
 
 // check finds out whether an account can be used. It calls the vendor only when a check is due; else it repeats what the status says.
@@ -71,22 +71,22 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 		*last = accountCheck{tried: tried}
 		if known && said.ok() {
 			// Accepted before this process started: trust it until the next check would have been due.
-			last.next = now.Add(time.Duration(jitter(va.UID, "start") * float64(recheckAccepted)))
+			last.nextCheck = now.Add(time.Duration(jitter(va.UID, "start") * float64(recheckAccepted)))
 		}
 	}
 	if r.RecheckQueue != nil && r.RecheckQueue.take(va.Name) {
-		last.next = minTime(last.next, last.at.Add(minRecheckInterval))
+		last.nextCheck = minTime(last.nextCheck, last.at.Add(minRecheckInterval))
 	}
 	if outage := acc.Client.Outage(); outage.Lasts() {
-		last.next = minTime(last.next, outage.NextTrial)
+		last.nextCheck = minTime(last.nextCheck, outage.NextTrial)
 	}
-	result := checkResult{ready: said, keyID: tried.keyID, next: last.next}
-	if !known || !now.Before(last.next) {
+	result := checkResult{ready: said, keyID: tried.keyID, requeueTime: last.nextCheck}
+	if !known || !now.Before(last.nextCheck) {
 		result = r.probe(ctx, va, acc, last, said, known)
 	}
 	if outage := acc.Client.Outage(); outage.Lasts() {
 		result.outage = true
-		result.next = minTime(result.next, outage.NextTrial)
+		result.requeueTime = minTime(result.requeueTime, outage.NextTrial)
 	}
 	return result, nil
 }
@@ -99,7 +99,7 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 	if err == nil {
 		last.failures = 0
 		result.ready = achieved(v1alpha1.AccountReadyReason, "Vonage accepts the credentials")
-		last.next = last.at.Add(spread(recheckAccepted, va.UID))
+		last.nextCheck = last.at.Add(spread(recheckAccepted, va.UID))
 	} else {
 		f := failureOf(err, last.failures, va.UID)
 		last.failures++
@@ -108,9 +108,9 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 		if vonage.ClassOf(err) == vonage.ClassCredentials {
 			f.after = spread(recheckRejected, va.UID)
 		}
-		last.next = last.at.Add(f.after)
+		last.nextCheck = last.at.Add(f.after)
 	}
-	result.next = last.next
+	result.requeueTime = last.nextCheck
 	return result
 }
 

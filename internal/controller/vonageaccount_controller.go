@@ -73,7 +73,7 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	if err := r.publish(ctx, before, result); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return requeueAt(result.next), nil
+	return requeue(result.requeueTime), nil
 }
 
 // publish writes the status if it says something new, and then records the event.

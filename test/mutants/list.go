@@ -159,7 +159,7 @@ var mutants = []mutant{
 	{
 		name: "no alarm for the end", fault: "the rooms stay open after their time",
 		file: controllers + "breakoutset_scope.go",
-		line: `s.wake(s.schedule.Next)`, becomes: ``,
+		line: `s.requeueAt(s.schedule.Next)`, becomes: ``,
 	},
 
 	// The main room.
