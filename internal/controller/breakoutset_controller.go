@@ -39,11 +39,11 @@ type BreakoutSetReconciler struct {
 	// MaxConcurrentReconciles is how many sets are worked on at once.
 	MaxConcurrentReconciles int
 
-	telling   *tellings
-	written   *memory[time.Time] // when the status was written last
-	gathering *memory[time.Time] // since when something is missing of what is to be told
-	released  *memory[bool]      // whether its finalizer was taken off: the cache goes on showing it for a moment
-	resources *resourceLimits
+	telling     *tellings
+	lastWritten *memory[time.Time] // when the status was written last
+	gathering   *memory[time.Time] // since when something is missing of what is to be told
+	released    *memory[bool]      // whether its finalizer was taken off: the cache goes on showing it for a moment
+	resources   *resourceLimits
 }
 
 // resourceLimits bounds what one reconcile does at once.
@@ -76,7 +76,7 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		r.planSignals,
 		r.deliverSignals,
 		r.removeRooms,
-		r.commitStatus,
+		r.writeStatus,
 		r.releaseFinalizer,
 	} {
 		if err := phase(ctx, s); err != nil {
@@ -124,7 +124,7 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return err
 	}
 	r.telling = newTellings()
-	r.written, r.gathering, r.released = newMemory[time.Time](), newMemory[time.Time](), newMemory[bool]()
+	r.lastWritten, r.gathering, r.released = newMemory[time.Time](), newMemory[time.Time](), newMemory[bool]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").

@@ -33,20 +33,20 @@ func (r *BreakoutSetReconciler) planSignals(ctx context.Context, s *breakoutScop
 	if s.status().Signals.Revision == before {
 		return nil
 	}
-	if err := r.ensureRoomsFresh(ctx, s); err != nil {
+	if err := r.ensureRoomsLive(ctx, s); err != nil {
 		return err
 	}
-	if err := r.commitStatus(ctx, s); err != nil {
+	if err := r.writeStatus(ctx, s); err != nil {
 		return err
 	}
 	r.telling.planned(s.set)
 	return nil
 }
 
-// ensureRoomsFresh makes sure, before a plan is made of them, that the main room and the breakout rooms are the API server's and not older ones
+// ensureRoomsLive makes sure, before a plan is made of them, that the main room and the breakout rooms are the API server's and not older ones
 // of the cache: a leader that does not know that it is none any more would tell everybody what was true once. Calling people back takes the main
 // room alone.
-func (r *BreakoutSetReconciler) ensureRoomsFresh(ctx context.Context, s *breakoutScope) error {
+func (r *BreakoutSetReconciler) ensureRoomsLive(ctx context.Context, s *breakoutScope) error {
 	main := &metav1.PartialObjectMetadata{}
 	main.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeetingRoom"))
 	key := client.ObjectKey{Namespace: s.set.Namespace, Name: s.set.Spec.MeetingRoomRef.Name}

@@ -51,7 +51,7 @@ func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScop
 	if !slices.Contains(unlike, true) {
 		return nil
 	}
-	if err := r.ensureFresh(ctx, s); err != nil { // else two operators could undo each other's work for ever
+	if err := r.ensureLive(ctx, s); err != nil { // else two operators could undo each other's work for ever
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -254,7 +254,7 @@ func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScop
 		if s.stays(name, room) {
 			continue
 		}
-		if err := r.ensureFresh(ctx, s); err != nil {
+		if err := r.ensureLive(ctx, s); err != nil {
 			return err
 		}
 		if room.DeletionTimestamp.IsZero() {

@@ -18,12 +18,12 @@ import (
 type breakoutScope struct {
 	scope
 
-	// set is the set as last read or written, with the status as it is to be written next; written is the status as it is in the API server.
-	set     *v1alpha1.BreakoutSet
-	written *v1alpha1.BreakoutSetStatus
+	// set is the set as last read or written, with the status as it is to be written next; stored is the status as it is in the API server.
+	set    *v1alpha1.BreakoutSet
+	stored *v1alpha1.BreakoutSetStatus
 
-	// fresh is whether this reconcile wrote the status, so that nobody else can have by then.
-	fresh bool
+	// live is whether set was read from, or written to, the API server in this reconcile.
+	live bool
 
 	// schedule is what the clock and the spec say.
 	schedule breakout.Schedule
@@ -68,7 +68,7 @@ func (s *breakoutScope) wantsOpen() bool { return s.schedule.Open && s.main != n
 func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.NamespacedName) (*breakoutScope, error) {
 	set := &v1alpha1.BreakoutSet{}
 	if err := r.Get(ctx, key, set); err != nil {
-		r.written.forget(key)
+		r.lastWritten.forget(key)
 		r.gathering.forget(key)
 		r.released.forget(key)
 		r.telling.forget(key)
@@ -77,7 +77,7 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 	if *r.released.of(set) {
 		return nil, nil
 	}
-	s := &breakoutScope{scope: newScope(), set: set, written: set.Status.DeepCopy()}
+	s := &breakoutScope{scope: newScope(), set: set, stored: set.Status.DeepCopy()}
 	if err := r.readChildren(ctx, s); err != nil {
 		return nil, err
 	}

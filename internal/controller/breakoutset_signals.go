@@ -37,7 +37,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		if t == nil {
 			return nil
 		}
-		if err := r.ensureFresh(ctx, s); err != nil {
+		if err := r.ensureLive(ctx, s); err != nil {
 			return err
 		}
 		patient := s.patience(t).After(s.now)
@@ -58,7 +58,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		s.deliveryFailure = t.trouble
 		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())
 		s.told = append(s.told, t.steps...)
-		if err := r.commitStatus(ctx, s); err != nil {
+		if err := r.writeStatus(ctx, s); err != nil {
 			return err // what was told is remembered, and noted next time
 		}
 		r.telling.done(s.set)
@@ -72,10 +72,10 @@ func (s *breakoutScope) patience(t *telling) time.Time {
 	return minTime(t.began.Add(tellingPatience), s.farewellLimit())
 }
 
-// ensureFresh makes sure, before anybody is told anything or a room is touched, that the set is the API server's and not an older one of the
+// ensureLive makes sure, before anybody is told anything or a room is touched, that the set is the API server's and not an older one of the
 // cache.
-func (r *BreakoutSetReconciler) ensureFresh(ctx context.Context, s *breakoutScope) error {
-	if s.fresh {
+func (r *BreakoutSetReconciler) ensureLive(ctx context.Context, s *breakoutScope) error {
+	if s.live {
 		return nil
 	}
 	live := &v1alpha1.BreakoutSet{}
@@ -85,7 +85,7 @@ func (r *BreakoutSetReconciler) ensureFresh(ctx context.Context, s *breakoutScop
 	if live.ResourceVersion != s.set.ResourceVersion {
 		return errStaleCache
 	}
-	s.fresh = true
+	s.live = true
 	return nil
 }
 

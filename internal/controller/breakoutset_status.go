@@ -19,24 +19,24 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
 )
 
-// commitStatus writes the status if it is not what the API server has, with the resourceVersion that it was read with, and then tells the
+// writeStatus writes the status if it is not what the API server has, with the resourceVersion that it was read with, and then tells the
 // story in events.
-func (r *BreakoutSetReconciler) commitStatus(ctx context.Context, s *breakoutScope) error {
+func (r *BreakoutSetReconciler) writeStatus(ctx context.Context, s *breakoutScope) error {
 	s.conclude()
-	if equality.Semantic.DeepEqual(s.written, s.status()) {
+	if equality.Semantic.DeepEqual(s.stored, s.status()) {
 		return nil
 	}
-	last := r.written.of(s.set)
+	last := r.lastWritten.of(s.set)
 	if next := last.Add(progressInterval); s.isProgress() && s.now.Before(next) {
 		s.requeueAt(next)
 		return nil
 	}
 	*last = s.now
-	before := s.written
+	before := s.stored
 	if err := r.Status().Update(ctx, s.set); err != nil {
 		return err
 	}
-	s.written, s.fresh = s.status().DeepCopy(), true
+	s.stored, s.live = s.status().DeepCopy(), true
 	r.recordStory(s, before)
 	return nil
 }
@@ -55,7 +55,7 @@ func (s *breakoutScope) isProgress() bool {
 		}
 		return st
 	}
-	return equality.Semantic.DeepEqual(blank(s.written), blank(s.status()))
+	return equality.Semantic.DeepEqual(blank(s.stored), blank(s.status()))
 }
 
 // conclude computes counts and conditions from what the reconcile found. It does no I/O.

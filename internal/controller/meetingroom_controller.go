@@ -77,7 +77,7 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		at, err := r.reconcileDeletion(ctx, room.DeepCopy())
 		return requeue(at), err
 	}
-	s := &roomScope{scope: newScope(), before: room, room: room.DeepCopy()}
+	s := &roomScope{scope: newScope(), stored: room, room: room.DeepCopy()}
 	err := r.reconcileRoom(ctx, s)
 	return s.requeue(), err
 }
@@ -90,7 +90,7 @@ func (r *MeetingRoomReconciler) reconcileRoom(ctx context.Context, s *roomScope)
 		r.ensureSession,
 		r.ensureTokens,
 		r.releaseLock,
-		r.publishStatus,
+		r.writeStatus,
 		r.removeMovedSecrets,
 	} {
 		if err := phase(ctx, s); err != nil {
@@ -104,10 +104,10 @@ func (r *MeetingRoomReconciler) reconcileRoom(ctx context.Context, s *roomScope)
 type roomScope struct {
 	scope
 
-	// before is the room as last read or written; it may belong to the cache and is never changed. room is it with the status as it is to be.
-	before, room *v1alpha1.MeetingRoom
+	// stored is the room as last read or written; it may belong to the cache and is never changed. room is it with the status as it is to be.
+	stored, room *v1alpha1.MeetingRoom
 
-	// live tells that before was read from, or written to, the API server in this reconcile.
+	// live is whether stored was read from, or written to, the API server in this reconcile.
 	live bool
 
 	// account is the room's account; nil when it cannot be used, and then failure says why.
@@ -129,7 +129,7 @@ type roomScope struct {
 
 // rebase goes on with the room as the API server has it, and the status as it has it.
 func (s *roomScope) rebase(live *v1alpha1.MeetingRoom) {
-	s.before, s.room, s.live = live, live.DeepCopy(), true
+	s.stored, s.room, s.live = live, live.DeepCopy(), true
 }
 
 // holdFinalizer makes sure that the room is not gone before its people are disconnected. A patch of the metadata alone: the spec is the

@@ -36,7 +36,7 @@ const (
 )
 
 // reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
-// look retryAt; zero when an event will tell.
+// look again; zero when an event will come.
 func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) && !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return time.Time{}, nil // what still holds it is not ours
@@ -97,7 +97,7 @@ func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.Me
 	return limit, nil
 }
 
-// disconnectAll disconnects everybody in the room's session. It returns when to try retryAt, and the zero time when that is done or given up; then
+// disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that is done or given up; then
 // with a warning if people may still be there.
 func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (at time.Time, warning string, err error) {
 	if room.Status.SessionID == "" || room.Spec.SessionID != "" {

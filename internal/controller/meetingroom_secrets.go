@@ -236,14 +236,14 @@ func (r *MeetingRoomReconciler) removeMovedSecrets(ctx context.Context, s *roomS
 	if err != nil {
 		return err
 	}
-	s.before, s.room = s.room, s.room.DeepCopy()
+	s.stored, s.room = s.room, s.room.DeepCopy()
 	for i := range s.room.Status.Tokens {
 		s.room.Status.Tokens[i].SecretKeyRef = nil
 	}
 	for i := range s.room.Status.SharedTokens {
 		s.room.Status.SharedTokens[i].SecretKeyRef = nil
 	}
-	return r.writeStatus(ctx, s)
+	return r.updateStatus(ctx, s)
 }
 
 // firstSecretRef is a reference to a Secret in a status, nil if there is none.

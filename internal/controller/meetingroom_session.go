@@ -56,7 +56,7 @@ func (r *MeetingRoomReconciler) ensureSession(ctx context.Context, s *roomScope)
 	if tokenDelivery(&s.room.Spec) == v1alpha1.TokenDeliverySecret {
 		// Secrets may fail: the ID first.
 		s.tokens = underWay(v1alpha1.ReconcilingReason, "tokens are being made")
-		return r.publishStatus(ctx, s)
+		return r.writeStatus(ctx, s)
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (s *roomScope) setSession(id string) {
 // createSession creates a session, if the API server says that the room still has none. It is the one call that must not be made twice: what
 // follows it, before anything else may fail, is publishSession.
 func (r *MeetingRoomReconciler) createSession(ctx context.Context, s *roomScope) error {
-	if err := r.readLive(ctx, s); err != nil {
+	if err := r.ensureLive(ctx, s); err != nil {
 		return err
 	}
 	mem := r.rooms.of(s.room)
@@ -134,8 +134,8 @@ func (r *MeetingRoomReconciler) sessionFailed(s *roomScope, mem *roomMemory, err
 	return nil
 }
 
-// readLive makes sure that the scope is of the room as the API server has it and that it has no session there.
-func (r *MeetingRoomReconciler) readLive(ctx context.Context, s *roomScope) error {
+// ensureLive makes sure that the scope is of the room as the API server has it and that it has no session there.
+func (r *MeetingRoomReconciler) ensureLive(ctx context.Context, s *roomScope) error {
 	if s.live {
 		return nil // the finalizer was written a moment ago
 	}
@@ -146,7 +146,7 @@ func (r *MeetingRoomReconciler) readLive(ctx context.Context, s *roomScope) erro
 		}
 		return err
 	}
-	if !lacksSession(live, s.before) || live.Generation != s.before.Generation {
+	if !lacksSession(live, s.stored) || live.Generation != s.stored.Generation {
 		return errStaleCache
 	}
 	s.rebase(live)
@@ -165,7 +165,7 @@ func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope
 	defer cancel()
 	id := s.room.Status.SessionID
 	for range publishAttempts {
-		err := r.writeStatus(ctx, s)
+		err := r.updateStatus(ctx, s)
 		if err == nil {
 			s.unpublished = false
 			r.rooms.forget(client.ObjectKeyFromObject(s.room))
@@ -180,7 +180,7 @@ func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
-		if err != nil || !lacksSession(live, s.before) || account.NameFor(live) != account.NameFor(s.before) {
+		if err != nil || !lacksSession(live, s.stored) || account.NameFor(live) != account.NameFor(s.stored) {
 			r.rooms.forget(client.ObjectKeyFromObject(s.room))
 			sessionResults.WithLabelValues("Discarded").Inc()
 			return errStaleCache

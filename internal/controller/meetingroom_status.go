@@ -37,29 +37,29 @@ func concludeRoom(room *v1alpha1.MeetingRoom, session, tokens verdict, now time.
 	}
 }
 
-// publishStatus writes the status, if it says something new.
-func (r *MeetingRoomReconciler) publishStatus(ctx context.Context, s *roomScope) error {
+// writeStatus writes the status, if it says something new.
+func (r *MeetingRoomReconciler) writeStatus(ctx context.Context, s *roomScope) error {
 	if s.unpublished {
 		return r.publishSession(ctx, s)
 	}
-	err := r.writeStatus(ctx, s)
+	err := r.updateStatus(ctx, s)
 	if apierrors.IsNotFound(err) {
 		return errStaleCache
 	}
 	return err
 }
 
-// writeStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is there.
-func (r *MeetingRoomReconciler) writeStatus(ctx context.Context, s *roomScope) error {
+// updateStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is there.
+func (r *MeetingRoomReconciler) updateStatus(ctx context.Context, s *roomScope) error {
 	concludeRoom(s.room, s.session, s.tokens, time.Now())
-	if equality.Semantic.DeepEqual(s.before.Status, s.room.Status) {
+	if equality.Semantic.DeepEqual(s.stored.Status, s.room.Status) {
 		return nil
 	}
 	if err := r.Status().Update(ctx, s.room); err != nil {
 		return err
 	}
 	r.writes.Wrote(s.room)
-	recordReady(r.Recorder, s.before, s.room, "Reconcile")
-	s.before, s.room, s.live = s.room, s.room.DeepCopy(), true
+	recordReady(r.Recorder, s.stored, s.room, "Reconcile")
+	s.stored, s.room, s.live = s.room, s.room.DeepCopy(), true
 	return nil
 }

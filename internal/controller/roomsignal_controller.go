@@ -59,12 +59,12 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		r.sent.forget(req.NamespacedName)
 		return r.expire(ctx, signal)
 	}
-	s := &signalScope{scope: newScope(), signal: signal, written: signal.DeepCopy()}
+	s := &signalScope{scope: newScope(), signal: signal, stored: signal.DeepCopy()}
 	s.requeueAt(s.deadline())
 	s.recall(r.sent.peek(signal))
 	err := r.send(ctx, s)
 	if err == nil {
-		err = r.commit(ctx, s)
+		err = r.writeStatus(ctx, s)
 	}
 	if err == nil && signal.Status.CompletionTime != nil {
 		return r.expire(ctx, signal)
@@ -87,7 +87,7 @@ type sent struct {
 type signalScope struct {
 	scope
 
-	signal, written *v1alpha1.RoomSignal
+	signal, stored *v1alpha1.RoomSignal
 }
 
 // deadline is when a signal that was not sent has failed.
@@ -97,16 +97,16 @@ func (s *signalScope) deadline() time.Time {
 
 func (s *signalScope) overdue() bool { return !s.now.Before(s.deadline()) }
 
-// commit writes the status if it changed.
-func (r *RoomSignalReconciler) commit(ctx context.Context, s *signalScope) error {
-	if equality.Semantic.DeepEqual(s.written.Status, s.signal.Status) {
+// writeStatus writes the status if it changed.
+func (r *RoomSignalReconciler) writeStatus(ctx context.Context, s *signalScope) error {
+	if equality.Semantic.DeepEqual(s.stored.Status, s.signal.Status) {
 		return nil
 	}
-	before := s.written
+	before := s.stored
 	if err := r.Status().Update(ctx, s.signal); err != nil {
 		return err
 	}
-	s.written = s.signal.DeepCopy()
+	s.stored = s.signal.DeepCopy()
 	recordReady(r.Recorder, before, s.signal, "Send")
 	return nil
 }

@@ -104,7 +104,7 @@ func (s *signalScope) finish(v verdict) {
 func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sending) error {
 	st := &s.signal.Status
 	if len(st.Deliveries) > 0 {
-		return r.ensureFresh(ctx, s.signal)
+		return r.ensureLive(ctx, s.signal)
 	}
 	s.number()
 	for _, target := range to.targets {
@@ -115,11 +115,11 @@ func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sen
 		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{Room: target.Name, SessionID: target.SessionID, Result: v1alpha1.DeliveryPending})
 	}
 	s.say(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
-	return r.commit(ctx, s)
+	return r.writeStatus(ctx, s)
 }
 
-// ensureFresh makes sure, before anything is sent again, that the status is not an older one of the cache.
-func (r *RoomSignalReconciler) ensureFresh(ctx context.Context, signal *v1alpha1.RoomSignal) error {
+// ensureLive makes sure, before anything is sent again, that the status is not an older one of the cache.
+func (r *RoomSignalReconciler) ensureLive(ctx context.Context, signal *v1alpha1.RoomSignal) error {
 	live := &v1alpha1.RoomSignal{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(signal), live); err != nil {
 		return err // what was deleted is not sent

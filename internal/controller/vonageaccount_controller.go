@@ -53,53 +53,53 @@ type VonageAccountReconciler struct {
 
 // Reconcile checks one account, if a check is due, and says the result in its status.
 func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	before := &v1alpha1.VonageAccount{}
-	if err := r.Get(ctx, req.NamespacedName, before, client.DisableReadYourWritesConsistency); err != nil {
+	stored := &v1alpha1.VonageAccount{}
+	if err := r.Get(ctx, req.NamespacedName, stored, client.DisableReadYourWritesConsistency); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if r.writes.Stale(before) {
+	if r.writes.Stale(stored) {
 		return ctrl.Result{}, errStaleCache
 	}
-	result, err := r.check(ctx, before)
+	result, err := r.check(ctx, stored)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if result.canceled {
 		return ctrl.Result{}, nil
 	}
-	if err := r.publish(ctx, before, result); err != nil {
+	if err := r.writeStatus(ctx, stored, result); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return requeue(result.requeueTime), nil
 }
 
-// publish writes the status if it says something new, and then records the event.
-func (r *VonageAccountReconciler) publish(ctx context.Context, before *v1alpha1.VonageAccount, result checkResult) error {
-	after := before.DeepCopy()
-	summarise(after, result.ready, time.Now())
-	observeOutage(after.Name, result.outage)
+// writeStatus writes the status if it says something new, and then records the event.
+func (r *VonageAccountReconciler) writeStatus(ctx context.Context, stored *v1alpha1.VonageAccount, result checkResult) error {
+	va := stored.DeepCopy()
+	summarise(va, result.ready, time.Now())
+	observeOutage(va.Name, result.outage)
 	if result.outage {
-		setCondition(after, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason,
+		setCondition(va, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason,
 			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are Ready stay so", time.Now())
 	} else {
-		removeCondition(after, v1alpha1.VendorUnavailableCondition)
+		removeCondition(va, v1alpha1.VendorUnavailableCondition)
 	}
-	after.Status.ObservedGeneration = after.Generation
+	va.Status.ObservedGeneration = va.Generation
 	if result.keyID != "" {
-		after.Status.KeyID = result.keyID
+		va.Status.KeyID = result.keyID
 	}
-	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+	if equality.Semantic.DeepEqual(stored.Status, va.Status) {
 		return nil
 	}
-	if err := r.Status().Update(ctx, after); err != nil {
+	if err := r.Status().Update(ctx, va); err != nil {
 		return err
 	}
-	r.writes.Wrote(after)
-	recordReady(r.Recorder, before, after, "Check")
-	recordOutage(r.Recorder, before, after)
+	r.writes.Wrote(va)
+	recordReady(r.Recorder, stored, va, "Check")
+	recordOutage(r.Recorder, stored, va)
 	return nil
 }
 

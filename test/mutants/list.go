@@ -15,7 +15,7 @@ var mutants = []mutant{
 	{
 		name: "no live read before creating", fault: "a session is created for a room that has one by then, and costs a session nobody uses",
 		file: controllers + "meetingroom_session.go",
-		line: `if err := r.readLive(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
+		line: `if err := r.ensureLive(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
 		soonest: "TestMatrix/^open$/late-rooms",
 	},
 	{
@@ -29,14 +29,14 @@ var mutants = []mutant{
 	{
 		name: "no plan before telling", fault: "after a crash people are told once more to move, and change rooms twice",
 		file: controllers + "breakoutset_plan.go",
-		line: `if err := r.commitStatus(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
+		line: `if err := r.writeStatus(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
 		soonest: "TestMatrix/^open$/^(before|after)$",
 	},
 	{
 		name: "no lock on the plan", fault: "an operator that does not know that it was replaced plans anew over what its successor says",
 		file:    controllers + "breakoutset_plan.go",
-		line:    `if err := r.commitStatus(ctx, s); err != nil {`,
-		becomes: `latest := &v1alpha1.BreakoutSet{}; _ = r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), latest); s.set.ResourceVersion = latest.ResourceVersion; if err := r.commitStatus(ctx, s); err != nil {`,
+		line:    `if err := r.writeStatus(ctx, s); err != nil {`,
+		becomes: `latest := &v1alpha1.BreakoutSet{}; _ = r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), latest); s.set.ResourceVersion = latest.ResourceVersion; if err := r.writeStatus(ctx, s); err != nil {`,
 		soonest: "TestMatrix/^(edit|move)$/late-sets",
 	},
 	{
@@ -48,7 +48,7 @@ var mutants = []mutant{
 	{
 		name: "no live read of the rooms", fault: "people are sent by rooms and a roster that are not so any more",
 		file: controllers + "breakoutset_plan.go",
-		line: `if err := r.ensureRoomsFresh(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
+		line: `if err := r.ensureRoomsLive(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
 		soonest: "TestMatrix/^move$/late-rooms",
 	},
 	{
@@ -201,7 +201,7 @@ var mutants = []mutant{
 	{
 		name: "no plan before a RoomSignal", fault: "two operators send one signal twice",
 		file: controllers + "roomsignal_send.go",
-		line: `return r.commit(ctx, s)`, becomes: `return nil`,
+		line: `return r.writeStatus(ctx, s)`, becomes: `return nil`,
 		soonest: "TestMatrix/room-signal",
 	},
 	{
