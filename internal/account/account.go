@@ -22,7 +22,7 @@ type Account struct {
 	ProjectID string
 	// Environment is Unified or OpenTok.
 	Environment v1alpha1.Environment
-	// Adoption tells whether rooms may adopt existing sessions: AdoptionForbidden or AdoptionAllowed.
+	// Adoption reports whether rooms may adopt existing sessions: AdoptionForbidden or AdoptionAllowed.
 	Adoption v1alpha1.AdoptionPolicy
 	// Client is the account's REST client, shared by all who use the account.
 	Client *vonage.Client

@@ -70,7 +70,7 @@ func NameFor(room *v1alpha1.MeetingRoom) string {
 	return ""
 }
 
-// IsDefault tells whether an account is marked as the default.
+// IsDefault reports whether an account is marked as the default.
 func IsDefault(va *v1alpha1.VonageAccount) bool {
 	return va.Annotations[v1alpha1.DefaultAccountAnnotation] == "true"
 }

@@ -105,7 +105,7 @@ func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutSc
 
 // releaseFinalizer lets a deleted set go when its rooms are gone and everybody was told, or could not be.
 func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakoutScope) error {
-	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 || (s.status().Signals.Pending != nil && s.now.Before(s.farewellLimit())) {
+	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 || (s.status().Signals.Pending != nil && s.now.Before(s.drainLimit())) {
 		return nil
 	}
 	if !controllerutil.RemoveFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {

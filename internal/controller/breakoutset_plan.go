@@ -152,7 +152,7 @@ func planUpdate(s *breakoutScope, begun *telling, since *time.Time) {
 	told := begun.interrupt(next, s.now)
 	if breakout.PlanUpdate(next, view, asked, s.now) {
 		*st = *next
-		s.told = append(s.told, told...)
+		s.completed = append(s.completed, told...)
 	}
 	if s.held = !breakout.Planned(st).Equal(view); s.held {
 		_, until := breakout.RenamesHeld(st, s.now)
@@ -175,7 +175,7 @@ func resendValue(set *v1alpha1.BreakoutSet) string {
 // planClosing plans to tell everybody to come back.
 func planClosing(s *breakoutScope, begun *telling) {
 	st := s.status()
-	s.told = append(s.told, begun.interrupt(st, s.now)...)
+	s.completed = append(s.completed, begun.interrupt(st, s.now)...)
 	farewell := s.now
 	if s.schedule.Reason == v1alpha1.TimeUpReason {
 		farewell = breakout.FarewellAt(s.set, s.schedule.ClosesAt)

@@ -207,7 +207,7 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 	everywhere := func(p v1alpha1.Participant) bool {
 		return s.mode() == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost || p.Role == v1alpha1.RoleCoHost
 	}
-	told, from := breakout.Planned(s.status()).Places(), breakout.Places{}
+	planned, from := breakout.Planned(s.status()).Places(), breakout.Places{}
 	if pending := s.status().Signals.Pending; pending != nil {
 		for _, m := range pending.Moved {
 			from[m.Participant] = m.From
@@ -221,7 +221,7 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 			}
 			continue
 		}
-		rooms := []v1alpha1.BreakoutRoomName{s.assignment.Places[p.Name], told[p.Name], from[p.Name]}
+		rooms := []v1alpha1.BreakoutRoomName{s.assignment.Places[p.Name], planned[p.Name], from[p.Name]}
 		for i, room := range rooms {
 			if room != "" && !slices.Contains(rooms[:i], room) {
 				people[room] = append(people[room], p)
@@ -264,40 +264,40 @@ func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScop
 			}
 			continue // the deletion is an event
 		}
-		if err := r.sayFarewell(ctx, s, name, room); err != nil {
+		if err := r.finishDrain(ctx, s, name, room); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// stays tells whether a breakout room is still needed: it is wanted, or people were not yet told that it is gone. A deletion by others cannot be
+// stays reports whether a breakout room is still needed: it is wanted, or people were not yet told that it is gone. A deletion by others cannot be
 // undone.
 func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) bool {
 	if !room.DeletionTimestamp.IsZero() {
 		return false
 	}
 	if s.listed(name) {
-		return s.now.Before(s.farewellLimit())
+		return s.now.Before(s.drainLimit())
 	}
 	wanted := slices.ContainsFunc(s.wanted, func(w v1alpha1.BreakoutRoomSpec) bool { return w.Name == name })
 	return wanted && s.wantsOpen() && s.holds && !breakout.IsClosing(s.set)
 }
 
-// listed tells whether people know of a room, and were not all told that it is gone.
+// listed reports whether people know of a room, and were not all told that it is gone.
 func (s *breakoutScope) listed(name v1alpha1.BreakoutRoomName) bool {
 	is := func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == name }
 	st := s.status()
 	return slices.ContainsFunc(st.Rooms, is) || (st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
 }
 
-// sayFarewell takes the farewell finalizer off a room that is being deleted, when its people were told and had the grace to leave, or after
+// finishDrain takes the farewell finalizer off a room that is being deleted, when its people were told and had the grace to leave, or after
 // the patience with signals that fail. From then on whoever is left is disconnected.
-func (r *BreakoutSetReconciler) sayFarewell(ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) error {
+func (r *BreakoutSetReconciler) finishDrain(ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) error {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return nil
 	}
-	if at := s.farewellAt(name, room); at.After(s.now) {
+	if at := s.drainEnd(name, room); at.After(s.now) {
 		s.requeueAt(at)
 		return nil
 	}
@@ -305,9 +305,9 @@ func (r *BreakoutSetReconciler) sayFarewell(ctx context.Context, s *breakoutScop
 	return client.IgnoreNotFound(r.Update(ctx, room))
 }
 
-// farewellAt is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last telling where that
+// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last telling where that
 // was later. A deletion has the API server's time, the telling the operator's; while the set closes the latter alone counts.
-func (s *breakoutScope) farewellAt(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
+func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
 	closing, grace := !breakout.IsOpen(s.set), breakout.CloseGrace(s.set)
 	if closing && s.status().ClosedAt == nil {
 		return s.now // nobody was ever told of it
@@ -315,19 +315,19 @@ func (s *breakoutScope) farewellAt(name v1alpha1.BreakoutRoomName, room *v1alpha
 	begins := room.DeletionTimestamp.Time
 	limit := begins.Add(grace + breakout.ClosingPatience)
 	if closing {
-		limit = s.farewellLimit()
+		limit = s.drainLimit()
 	}
 	if s.listed(name) {
 		return limit
 	}
-	if told := s.status().Signals.SettledAt; told != nil && (closing || told.After(begins)) {
-		begins = told.Time
+	if completed := s.status().Signals.SettledAt; completed != nil && (closing || completed.After(begins)) {
+		begins = completed.Time
 	}
 	return minTime(begins.Add(grace), limit)
 }
 
-// farewellLimit is until when a closing set waits for its farewell to be told; far away while it is not closing.
-func (s *breakoutScope) farewellLimit() time.Time {
+// drainLimit is until when a closing set waits for its farewell to be told; far away while it is not closing.
+func (s *breakoutScope) drainLimit() time.Time {
 	st := s.status()
 	if breakout.IsOpen(s.set) || st.ClosedAt == nil {
 		return s.now.Add(time.Hour)

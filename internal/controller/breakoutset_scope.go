@@ -48,11 +48,11 @@ type breakoutScope struct {
 	// failure is what stands in the way; nil when nothing does.
 	failure *verdict
 
-	// deliveryFailure is why some session could not be told yet; nil when there is none.
+	// deliveryFailure is why some session has not received everything yet; nil when there is none.
 	deliveryFailure *verdict
 
-	// told are the steps that were settled, for events.
-	told []breakout.Step
+	// completed are the steps that were completed since the last status write, for events.
+	completed []breakout.Step
 }
 
 func (s *breakoutScope) status() *v1alpha1.BreakoutSetStatus { return &s.set.Status }

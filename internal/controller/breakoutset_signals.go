@@ -46,7 +46,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 			s.requeueAt(minTime(t.retryAt, s.patience(t)))
 			return nil
 		}
-		if t.tries == 0 || s.now.Before(s.farewellLimit()) {
+		if t.tries == 0 || s.now.Before(s.drainLimit()) {
 			r.tell(ctx, s, t)
 		}
 		if missing := t.missing(); len(missing) > 0 && patient {
@@ -57,7 +57,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 		}
 		s.deliveryFailure = t.trouble
 		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())
-		s.told = append(s.told, t.steps...)
+		s.completed = append(s.completed, t.steps...)
 		if err := r.writeStatus(ctx, s); err != nil {
 			return err // what was told is remembered, and noted next time
 		}
@@ -69,7 +69,7 @@ func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutS
 
 // patience is until when sessions that could not be told are tried again.
 func (s *breakoutScope) patience(t *telling) time.Time {
-	return minTime(t.began.Add(tellingPatience), s.farewellLimit())
+	return minTime(t.began.Add(tellingPatience), s.drainLimit())
 }
 
 // ensureLive makes sure, before anybody is told anything or a room is touched, that the set is the API server's and not an older one of the
@@ -98,7 +98,7 @@ func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *t
 	}
 	ctx, stop := r.telling.start(ctx, s.set.UID)
 	defer stop()
-	for _, due := range []time.Time{s.schedule.Next, s.farewellLimit()} { // a due timer goes before what is still to be said
+	for _, due := range []time.Time{s.schedule.Next, s.drainLimit()} { // a due timer goes before what is still to be said
 		if due.After(s.now) {
 			timer := time.AfterFunc(max(time.Until(due), time.Millisecond), stop)
 			defer timer.Stop()

@@ -253,12 +253,12 @@ var stories = map[breakout.StepKind][2]string{
 
 // recordStory records events of what was told since the last write, and of a problem that is new.
 func (r *BreakoutSetReconciler) recordStory(s *breakoutScope, before *v1alpha1.BreakoutSetStatus) {
-	for _, step := range s.told {
+	for _, step := range s.completed {
 		if story, ok := stories[step.Kind]; ok {
 			r.Recorder.Eventf(s.set, nil, corev1.EventTypeNormal, story[0], "Tell", story[1])
 		}
 	}
-	s.told = nil
+	s.completed = nil
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ReadyCondition), meta.FindStatusCondition(s.status().Conditions, v1alpha1.ReadyCondition)
 	if was != nil && was.Reason == is.Reason {
 		return

@@ -51,7 +51,7 @@ func stalled(reason, message string) verdict {
 	return verdict{Status: metav1.ConditionFalse, Reason: reason, Message: message, Stalled: true}
 }
 
-// ok tells whether all is well.
+// ok reports whether all is well.
 func (v verdict) ok() bool { return v.Status == metav1.ConditionTrue }
 
 // setCondition sets a condition of the object's present generation. The time of transition, in whole seconds, changes only with the status.

@@ -41,7 +41,7 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) && !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return time.Time{}, nil // what still holds it is not ours
 	}
-	if at, err := r.awaitFarewell(ctx, room); err != nil || !at.IsZero() {
+	if at, err := r.awaitDrain(ctx, room); err != nil || !at.IsZero() {
 		return at, err
 	}
 	if at, err := r.awaitSets(ctx, room); err != nil || !at.IsZero() {
@@ -65,9 +65,9 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	return time.Time{}, nil
 }
 
-// awaitFarewell waits until the set of a breakout room has told its people to leave, and taken its finalizer off. A room whose set is gone,
+// awaitDrain waits until the set of a breakout room has told its people to leave, and taken its finalizer off. A room whose set is gone,
 // such as one restored from a backup, has nobody to wait for. It returns the zero time when there is nothing to wait for any more.
-func (r *MeetingRoomReconciler) awaitFarewell(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
+func (r *MeetingRoomReconciler) awaitDrain(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	owner := metav1.GetControllerOf(room)
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) || owner == nil {
 		return time.Time{}, nil

@@ -42,7 +42,7 @@ func (r *MeetingRoomReconciler) releaseLock(ctx context.Context, s *roomScope) e
 	return nil
 }
 
-// isHeld tells whether the set that has the room still has a right to it.
+// isHeld reports whether the set that has the room still has a right to it.
 func (r *MeetingRoomReconciler) isHeld(ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom, now time.Time) (bool, error) {
 	set, err := r.lockingSet(ctx, reader, room)
 	return err == nil && set != nil && breakout.Holds(set, now), err
@@ -67,7 +67,7 @@ func (r *MeetingRoomReconciler) lockingSet(ctx context.Context, reader client.Re
 	return set, nil
 }
 
-// inUse tells whether a set has people in breakout rooms, or rooms at all.
+// inUse reports whether a set has people in breakout rooms, or rooms at all.
 func inUse(set *v1alpha1.BreakoutSet) bool {
 	return breakout.IsOpen(set) || breakout.IsClosing(set) || ptr.Deref(set.Status.Replicas, 0) > 0
 }

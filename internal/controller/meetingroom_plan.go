@@ -138,7 +138,7 @@ type planInput struct {
 	// keyID identifies the key that can sign now; "" if none can.
 	keyID    string
 	delivery v1alpha1.TokenDelivery
-	// present tells whether a Secret has the key, with delivery Secret; nil where that was not looked up, and is taken for granted.
+	// present reports whether a Secret has the key, with delivery Secret; nil where that was not looked up, and is taken for granted.
 	present func(v1alpha1.SecretKeyReference) bool
 	now     time.Time
 	uid     types.UID
@@ -196,7 +196,7 @@ func (in *planInput) action(want desiredToken, current v1alpha1.TokenStatus, exi
 	return mintToken
 }
 
-// located tells whether a token is where the spec wants it published.
+// located reports whether a token is where the spec wants it published.
 func (in *planInput) located(t v1alpha1.TokenStatus) bool {
 	if in.delivery == v1alpha1.TokenDeliverySecret {
 		return t.SecretKeyRef != nil && (in.present == nil || in.present(*t.SecretKeyRef))
@@ -204,7 +204,7 @@ func (in *planInput) located(t v1alpha1.TokenStatus) bool {
 	return t.Token != ""
 }
 
-// reachable tells whether a token can be read somewhere, be it not where the spec wants it.
+// reachable reports whether a token can be read somewhere, be it not where the spec wants it.
 func (in *planInput) reachable(t v1alpha1.TokenStatus) bool {
 	return t.Token != "" || (t.SecretKeyRef != nil && (in.present == nil || in.present(*t.SecretKeyRef)))
 }
@@ -224,12 +224,12 @@ func (p *tokenPlan) requeueAt(at time.Time) {
 	}
 }
 
-// changes tells whether anything is to be made or taken away.
+// changes reports whether anything is to be made or taken away.
 func (p *tokenPlan) changes() bool {
 	return p.removals || p.count(mintToken) > 0
 }
 
-// halfMoved tells whether a token is both in status and in a Secret.
+// halfMoved reports whether a token is both in status and in a Secret.
 func (p *tokenPlan) halfMoved() bool {
 	for i := range p.tokens {
 		if c := &p.tokens[i].current; c.Token != "" && c.SecretKeyRef != nil {

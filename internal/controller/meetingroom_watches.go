@@ -115,7 +115,7 @@ func (r *MeetingRoomReconciler) accountHandler() handler.EventHandler {
 	}
 }
 
-// accountChanged tells whether an account changed in a way that matters to rooms.
+// accountChanged reports whether an account changed in a way that matters to rooms.
 func accountChanged(before, after *v1alpha1.VonageAccount) bool {
 	was := ptr.Deref(meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ReadyCondition), metav1.Condition{})
 	is := ptr.Deref(meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ReadyCondition), metav1.Condition{})
@@ -170,7 +170,7 @@ func mainRoomOf(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: set.Namespace, Name: set.Spec.MeetingRoomRef.Name}}}
 }
 
-// mayFreeRoom tells whether a set may have let go of its main room.
+// mayFreeRoom reports whether a set may have let go of its main room.
 func (r *MeetingRoomReconciler) mayFreeRoom(o client.Object) bool {
 	set, ok := o.(*v1alpha1.BreakoutSet)
 	return !ok || !inUse(set) || !breakout.Holds(set, time.Now())

@@ -79,7 +79,7 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 // again.
 type sent struct {
 	deliveries []v1alpha1.SignalDelivery
-	why        *verdict  // why one of them was not told
+	failure    *verdict  // why one of them was not delivered
 	retryAt    time.Time // when to try again
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-// unfinishedIndex finds RoomSignals that are not done with.
+// unfinishedIndex finds RoomSignals that are not completed.
 const unfinishedIndex = "status.unfinished"
 
 // sending is what a signal that can be sent goes out to.
@@ -41,11 +41,11 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 		return err
 	}
 	if failure == nil && !s.overdue() {
-		earlier, err := r.earlier(ctx, s.signal)
+		waits, err := r.hasPredecessor(ctx, s.signal)
 		if err != nil {
 			return err
 		}
-		if earlier {
+		if waits {
 			v := underWay(v1alpha1.WaitingForEarlierReason, "a signal created earlier for the same meeting goes first")
 			failure = &v
 		}
@@ -62,20 +62,20 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 		r.deliver(ctx, s, to, last)
 	}
 	s.requeueAt(last.retryAt)
-	s.conclude(last.why)
+	s.conclude(last.failure)
 	return nil
 }
 
-// hold notes what stands in the way of a signal, and that it has failed when there is no time left, or nothing will ever change.
+// hold records what stands in the way of a signal, and that it has failed when there is no time left, or nothing will ever change.
 func (s *signalScope) hold(failure *verdict) {
 	st := &s.signal.Status
-	s.number()
+	s.recordCreationOrder()
 	if failure == nil {
 		v := stalled(v1alpha1.DeadlineExceededReason, "the signal could not be sent within deadlineSeconds: make another RoomSignal if it still matters")
 		failure = &v
 	}
 	if !failure.Stalled && !s.overdue() {
-		s.say(*failure)
+		s.report(*failure)
 		return
 	}
 	for i := range st.Deliveries {
@@ -83,21 +83,21 @@ func (s *signalScope) hold(failure *verdict) {
 			st.Deliveries[i].Result = v1alpha1.DeliveryFailed
 		}
 	}
-	s.finish(stalled(failure.Reason, failure.Message))
+	s.complete(stalled(failure.Reason, failure.Message))
 }
 
-// number keeps the resourceVersion that the signal was created with, before the first write changes it.
-func (s *signalScope) number() { s.signal.Status.Order = orderOf(s.signal) }
+// recordCreationOrder keeps the resourceVersion that the signal was created with, before the first write changes it.
+func (s *signalScope) recordCreationOrder() { s.signal.Status.Order = orderOf(s.signal) }
 
-func (s *signalScope) say(v verdict) {
+func (s *signalScope) report(v verdict) {
 	s.signal.Status.ObservedGeneration = s.signal.Generation
 	setVerdict(s.signal, v1alpha1.DeliveredCondition, v, s.now)
 	summarise(s.signal, v, s.now)
 }
 
-func (s *signalScope) finish(v verdict) {
+func (s *signalScope) complete(v verdict) {
 	s.signal.Status.CompletionTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
-	s.say(v)
+	s.report(v)
 }
 
 // plan writes down whom the signal goes to, before it goes to anybody.
@@ -106,15 +106,15 @@ func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sen
 	if len(st.Deliveries) > 0 {
 		return r.ensureLive(ctx, s.signal)
 	}
-	s.number()
+	s.recordCreationOrder()
 	for _, target := range to.targets {
 		if data := breakout.RoomSignalTo(s.signal, target, to.rooms, to.roster).Data; len(data) > breakout.MaxDataBytes {
-			s.finish(stalled(v1alpha1.SignalTooLargeReason, fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
+			s.complete(stalled(v1alpha1.SignalTooLargeReason, fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
 			return nil
 		}
 		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{Room: target.Name, SessionID: target.SessionID, Result: v1alpha1.DeliveryPending})
 	}
-	s.say(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
+	s.report(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
 	return r.writeStatus(ctx, s)
 }
 
@@ -173,7 +173,7 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 		if f == nil {
 			continue
 		}
-		last.why = &f.verdict
+		last.failure = &f.verdict
 		if deliveries[i].Result == v1alpha1.DeliveryPending {
 			at := now.Add(retryDelay(int(deliveries[i].Attempts)-1, s.signal.UID))
 			if last.retryAt.IsZero() || at.Before(last.retryAt) {
@@ -183,7 +183,7 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 	}
 }
 
-// deliverOnce sends the signal to one session and notes what became of it.
+// deliverOnce sends the signal to one session and records what became of it.
 func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget, d *v1alpha1.SignalDelivery) *failure {
 	data := breakout.RoomSignalTo(signal, target, to.rooms, to.roster)
 	err := to.account.Client.Signal(ctx, d.SessionID, vonage.Signal(data))
@@ -203,24 +203,24 @@ func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, 
 }
 
 // conclude says what became of the signal in all.
-func (s *signalScope) conclude(why *verdict) {
+func (s *signalScope) conclude(failure *verdict) {
 	count := map[v1alpha1.DeliveryResult]int{}
 	for _, d := range s.signal.Status.Deliveries {
 		count[d.Result]++
 	}
 	switch all := len(s.signal.Status.Deliveries); {
-	case count[v1alpha1.DeliveryPending] > 0 && why != nil:
-		s.say(underWay(why.Reason, why.Message))
+	case count[v1alpha1.DeliveryPending] > 0 && failure != nil:
+		s.report(underWay(failure.Reason, failure.Message))
 	case count[v1alpha1.DeliveryPending] > 0:
-		s.say(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
-	case count[v1alpha1.DeliveryFailed] > 0 && why != nil:
-		s.finish(stalled(v1alpha1.DeliveryIncompleteReason, "some rooms were not told, see status.deliveries: "+why.Message))
+		s.report(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
+	case count[v1alpha1.DeliveryFailed] > 0 && failure != nil:
+		s.complete(stalled(v1alpha1.DeliveryIncompleteReason, "some deliveries failed, see status.deliveries: "+failure.Message))
 	case count[v1alpha1.DeliveryFailed] > 0:
-		s.finish(stalled(v1alpha1.DeliveryIncompleteReason, "some rooms were not told, see status.deliveries"))
+		s.complete(stalled(v1alpha1.DeliveryIncompleteReason, "some deliveries failed, see status.deliveries"))
 	case count[v1alpha1.DeliveryNoRecipients] == all:
-		s.finish(achieved(v1alpha1.NoRecipientsReason, "nobody is in any of the rooms"))
+		s.complete(achieved(v1alpha1.NoRecipientsReason, "nobody is in any of the rooms"))
 	default:
-		s.finish(achieved(v1alpha1.DeliveredReason, "every room was told, or has nobody in it"))
+		s.complete(achieved(v1alpha1.DeliveredReason, "the signal was delivered to every room with somebody in it"))
 	}
 }
 
@@ -298,8 +298,8 @@ func (r *RoomSignalReconciler) withAccount(ctx context.Context, room *v1alpha1.M
 	return to, nil, nil
 }
 
-// earlier tells whether an unfinished signal for the same meeting was created before this one.
-func (r *RoomSignalReconciler) earlier(ctx context.Context, signal *v1alpha1.RoomSignal) (bool, error) {
+// hasPredecessor reports whether an unfinished signal for the same meeting was created before this one.
+func (r *RoomSignalReconciler) hasPredecessor(ctx context.Context, signal *v1alpha1.RoomSignal) (bool, error) {
 	unfinished, err := r.unfinished(ctx, signal.Namespace)
 	if err != nil {
 		return false, err
@@ -365,10 +365,10 @@ func orderOf(signal *v1alpha1.RoomSignal) int64 {
 
 // signalEnded passes events by which a signal stops being in the way of later ones.
 func signalEnded() predicate.Predicate {
-	done := func(o client.Object) bool { return o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil }
+	completed := func(o client.Object) bool { return o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil }
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return !done(e.ObjectOld) && done(e.ObjectNew) },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return !completed(e.ObjectOld) && completed(e.ObjectNew) },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }

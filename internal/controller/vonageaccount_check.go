@@ -66,10 +66,10 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 	}
 	last, now := r.checks.of(va), time.Now()
 	tried := triedCredentials{acc.KeyID(), va.Generation}
-	said, known := saidBefore(va, tried.keyID)
+	reported, known := lastVerdict(va, tried.keyID)
 	if last.tried != tried {
 		*last = accountCheck{tried: tried}
-		if known && said.ok() {
+		if known && reported.ok() {
 			// Accepted before this process started: trust it until the next check would have been due.
 			last.nextCheck = now.Add(time.Duration(jitter(va.UID, "start") * float64(recheckAccepted)))
 		}
@@ -80,9 +80,9 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 	if outage := acc.Client.Outage(); outage.Lasts() {
 		last.nextCheck = minTime(last.nextCheck, outage.NextTrial)
 	}
-	result := checkResult{ready: said, keyID: tried.keyID, requeueTime: last.nextCheck}
+	result := checkResult{ready: reported, keyID: tried.keyID, requeueTime: last.nextCheck}
 	if !known || !now.Before(last.nextCheck) {
-		result = r.probe(ctx, va, acc, last, said, known)
+		result = r.probe(ctx, va, acc, last, reported, known)
 	}
 	if outage := acc.Client.Outage(); outage.Lasts() {
 		result.outage = true
@@ -92,7 +92,7 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 }
 
 // probe asks the vendor.
-func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, said verdict, known bool) checkResult {
+func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, reported verdict, known bool) checkResult {
 	err := acc.Client.Probe(ctx)
 	last.at = time.Now()
 	result := checkResult{keyID: acc.KeyID()}
@@ -104,7 +104,7 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 		f := failureOf(err, last.failures, va.UID)
 		last.failures++
 		result.canceled = f.canceled
-		result.ready = checkVerdict(f.verdict, err, said, known)
+		result.ready = checkVerdict(f.verdict, err, reported, known)
 		if vonage.ClassOf(err) == vonage.ClassCredentials {
 			f.after = spread(recheckRejected, va.UID)
 		}
@@ -115,10 +115,10 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 }
 
 // checkVerdict is what a failed check says: that the vendor did not answer says nothing about credentials that it accepted before.
-func checkVerdict(v verdict, err error, said verdict, known bool) verdict {
+func checkVerdict(v verdict, err error, reported verdict, known bool) verdict {
 	switch {
-	case !v.Stalled && known && said.ok():
-		return said
+	case !v.Stalled && known && reported.ok():
+		return reported
 	case vonage.ClassOf(err) == vonage.ClassCredentials:
 		v.Message = "Vonage refuses the credentials (" + err.Error() + "): put the key in the Secret right, or the projectID by making the account anew"
 	case v.Stalled:
@@ -127,8 +127,8 @@ func checkVerdict(v verdict, err error, said verdict, known bool) verdict {
 	return v
 }
 
-// saidBefore returns what the status says of Ready, and whether it says it of this key and the present spec.
-func saidBefore(va *v1alpha1.VonageAccount, keyID string) (verdict, bool) {
+// lastVerdict returns what the status says of Ready, and whether it says it of this key and the present spec.
+func lastVerdict(va *v1alpha1.VonageAccount, keyID string) (verdict, bool) {
 	c := meta.FindStatusCondition(va.Status.Conditions, v1alpha1.ReadyCondition)
 	if c == nil || c.ObservedGeneration != va.Generation || va.Status.KeyID != keyID {
 		return verdict{}, false

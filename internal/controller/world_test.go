@@ -343,7 +343,7 @@ func (w *world) waitGone(obj client.Object) {
 	eventually(w, func() bool { return w.gone(obj) }, BeTrue())
 }
 
-// gone tells whether an object is deleted.
+// gone reports whether an object is deleted.
 func (w *world) gone(obj client.Object) bool {
 	return apierrors.IsNotFound(w.User.Get(context.Background(), client.ObjectKeyFromObject(obj), obj))
 }

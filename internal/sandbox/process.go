@@ -90,7 +90,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Ended tells whether the process is gone. One that never was, nil, is.
+// Ended reports whether the process is gone. One that never was, nil, is.
 func (p *Process) Ended() bool {
 	if p == nil {
 		return true

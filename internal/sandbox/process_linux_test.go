@@ -79,7 +79,7 @@ func TestNothingOutlivesItsParent(t *testing.T) {
 	}
 }
 
-// running tells whether a process exists and is more than a zombie that nobody has waited for.
+// running reports whether a process exists and is more than a zombie that nobody has waited for.
 func running(t *testing.T, pid int) bool {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -31,12 +31,12 @@ type Project struct {
 	FormerSecret string
 }
 
-// verifyRS256 tells whether a JWT is signed with one of the project's keys.
+// verifyRS256 reports whether a JWT is signed with one of the project's keys.
 func (p *Project) verifyRS256(t jwt) bool {
 	return t.verifyRS256(p.PublicKey) || (p.FormerKey != nil && t.verifyRS256(p.FormerKey))
 }
 
-// verifyHS256 tells whether a JWT is signed with one of the project's secrets.
+// verifyHS256 reports whether a JWT is signed with one of the project's secrets.
 func (p *Project) verifyHS256(t jwt) bool {
 	return t.verifyHS256(p.Secret) || (p.FormerSecret != "" && t.verifyHS256(p.FormerSecret))
 }

@@ -69,7 +69,7 @@ func DecodeSessionID(id string) (SessionIDParts, error) {
 	return decodeFields(f)
 }
 
-// commonFields tells whether the fields that both shapes have are sound.
+// commonFields reports whether the fields that both shapes have are sound.
 func commonFields(f []string) bool {
 	return (len(f) == 6 || len(f) == 8) && f[0] == "1" &&
 		(applicationID.MatchString(f[1]) || apiKey.MatchString(f[1])) &&

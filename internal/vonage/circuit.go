@@ -29,7 +29,7 @@ type Outage struct {
 	NextTrial time.Time
 }
 
-// Lasts tells whether there is an outage.
+// Lasts reports whether there is an outage.
 func (o Outage) Lasts() bool { return !o.Since.IsZero() }
 
 // circuit is a circuit breaker: while Vonage is out, calls are not sent, so that
@@ -142,7 +142,7 @@ func (c *circuit) outage() Outage {
 	return c.state.outage
 }
 
-// unanswered tells whether a request got no usable answer from Vonage: nothing, a
+// unanswered reports whether a request got no usable answer from Vonage: nothing, a
 // server error, or something that is not Vonage's.
 func (e *Error) unanswered() bool {
 	if e.Class != ClassTransient && e.Class != ClassAmbiguous {

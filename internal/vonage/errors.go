@@ -50,7 +50,7 @@ const (
 	// ClassNoRecipients: 404 to a signal. Nobody is connected; final, and no
 	// fault. Vonage does not tell it apart from an unknown session.
 	ClassNoRecipients Class = "NoRecipients"
-	// ClassCanceled: the caller's own context ended. Error.Sent tells whether the
+	// ClassCanceled: the caller's own context ended. Error.Sent reports whether the
 	// request may have taken effect all the same.
 	ClassCanceled Class = "Canceled"
 )

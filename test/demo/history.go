@@ -58,7 +58,7 @@ func (h history) atSet(b *v1alpha1.BreakoutSet) {
 	}
 }
 
-// published tells whether somebody has had a token for a room since before a set planned to tell what has that revision.
+// published reports whether somebody has had a token for a room since before a set planned to tell what has that revision.
 func (h history) published(room, participant string, p plan) bool {
 	token, planned := h.tokens[tokenAt{room, participant}], h.plans[p]
 	return token != 0 && planned != 0 && token < planned

@@ -144,7 +144,7 @@ var mutants = []mutant{
 	{
 		name: "no grace", fault: "people are thrown out of a room that closes before they can leave it",
 		file: controllers + "breakoutset_rooms.go",
-		line: `if at := s.farewellAt(name, room); at.After(s.now) {`, becomes: `if at := s.farewellAt(name, room); at.IsZero() {`,
+		line: `if at := s.drainEnd(name, room); at.After(s.now) {`, becomes: `if at := s.drainEnd(name, room); at.IsZero() {`,
 	},
 	{
 		name: "sets go without farewell", fault: "when a set is deleted nobody is called back",
@@ -213,7 +213,7 @@ var mutants = []mutant{
 	{
 		name: "RoomSignals overtake each other", fault: "messages come in another order than they were sent in",
 		file: controllers + "roomsignal_send.go",
-		line: `if earlier {`, becomes: `if earlier && false {`,
+		line: `if waits {`, becomes: `if waits && false {`,
 		soonest: "TestMatrix/room-signal/burst-of-503",
 	},
 
