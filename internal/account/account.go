@@ -39,7 +39,7 @@ type Error struct {
 	Reason string
 	// Message says what is wrong and what to do, for a condition. It holds nothing secret.
 	Message string
-	// Waiting tells that the operator is at work and nobody has to do anything.
+	// Waiting means that the operator is at work and nobody has to do anything.
 	Waiting bool
 }
 

@@ -48,7 +48,7 @@ func (g *Registry) ResolveFor(ctx context.Context, room *v1alpha1.MeetingRoom) (
 	return g.use(ctx, va, room.Namespace)
 }
 
-// ResolveForCleanup returns the account of that name for leaving: disconnecting people and saying farewell, which must work for a namespace
+// ResolveForCleanup returns the account of that name for leaving: disconnecting people and calling them back, which must work for a namespace
 // that is not allowed any more and with credentials that were not checked yet. Its errors are of type *Error (reasons AccountNotFound,
 // SecretNotFound, SecretInvalid, SpecInvalid), or those of the reader.
 func (g *Registry) ResolveForCleanup(ctx context.Context, name string) (*Account, error) {

@@ -38,7 +38,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			opened := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
 			host := c.browsers["Host"]
-			Expect(c.told(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
+			Expect(c.received(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
 			Expect(host.Signals()[1].Data).To(Equal(fmt.Sprintf(
 				`{"endTime":%d,"period":15,"countDownTimer":30,"isManualReturn":false,"revision":%d,"breakoutSet":{"name":"%s/groups","uid":"%s"}}`,
 				opened.Add(15*time.Minute).UnixMilli(), set.Status.Signals.Revision, sim.Namespace, set.UID)))
@@ -124,7 +124,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			edit(c, set, closed)
 			ends := c.dropped(set, host)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			Expect(c.told(ada)).To(HaveLen(2))
+			Expect(c.received(ada)).To(HaveLen(2))
 			Expect(time.Until(ends)).To(BeNumerically(">=", 2*time.Second))
 			ada.Disconnect()
 			c.Pass(time.Until(ends) - time.Millisecond)
@@ -134,7 +134,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Closed=True"))
-			Expect(c.told(host)[2:]).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m"), "timer {}"))
+			Expect(c.received(host)[2:]).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m"), "timer {}"))
 			Expect(set.Status).To(And(HaveField("Timer", BeNil()), HaveField("ClosesAt", BeNil()), HaveField("OpenedAt", BeNil())))
 		}))
 	})
@@ -155,14 +155,14 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			Expect(ada.Signals()).To(BeEmpty())
 			Expect(host.Signals()).To(HaveLen(2))
 			c.Pass(time.Millisecond)
-			c.hears(ada, Equal([]string{"allRoomRemoved"}))
+			c.receives(ada, Equal([]string{"allRoomRemoved"}))
 			c.Pass(10*time.Second - time.Millisecond)
 			Expect(ada.Connected()).To(BeTrue())
 			c.Pass(time.Millisecond)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
 			Expect(ada.Connected()).To(BeFalse())
-			Expect(c.told(host)[2:]).To(Equal([]string{"allRoomRemoved"}))
+			Expect(c.received(host)[2:]).To(Equal([]string{"allRoomRemoved"}))
 			Expect(ada.Signals()).To(HaveLen(1))
 			Expect(refresh(c, c.main).Status.ActiveBreakoutSet).To(BeNil())
 		}),
@@ -180,9 +180,9 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			host := c.browsers["Host"]
 			ends := c.dropped(set, host)
-			Expect(c.told(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
+			Expect(c.received(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
 			c.Pass(time.Until(ends))
-			c.hearsAfter(3, host, HaveExactElements(HavePrefix("timer 0m"), "timer {}"))
+			c.receivesAfter(3, host, HaveExactElements(HavePrefix("timer 0m"), "timer {}"))
 			c.Pass(7 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
@@ -197,7 +197,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.stop()
 			c.Pass(5 * time.Minute)
 			c.start()
-			c.hears(ada, Equal([]string{"allRoomRemoved"}))
+			c.receives(ada, Equal([]string{"allRoomRemoved"}))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
@@ -221,18 +221,18 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Opened=True"))
 			Expect(set.Status).To(And(HaveField("OpenedAt", at(opened)), HaveField("ClosesAt", at(opened.Add(3*time.Minute)))))
-			Expect(c.told(host)[2:]).To(Equal([]string{"allRoomRemoved", opening, "timer 3m to 1m44s, warning 30s"}))
+			Expect(c.received(host)[2:]).To(Equal([]string{"allRoomRemoved", opening, "timer 3m to 1m44s, warning 30s"}))
 			Expect(countdowns(host)[1:]).To(Equal([]string{countdown(opened.Add(3*time.Minute), 3, 30, false)}))
 
 			c.Pass(104 * time.Second) // and once more, while people are on their way back
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			edit(c, set, sim.Lasting(600))
 			c.Pass(6 * time.Second)
-			c.hearsAfter(5, host, Equal([]string{"allRoomRemoved"}))
+			c.receivesAfter(5, host, Equal([]string{"allRoomRemoved"}))
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Opened=True"))
-			Expect(c.told(host)[6:]).To(Equal([]string{opening, "timer 10m to 6m44s, warning 30s"}))
+			Expect(c.received(host)[6:]).To(Equal([]string{opening, "timer 10m to 6m44s, warning 30s"}))
 			Expect(set.Status.OpenedAt).To(at(opened))
 		}))
 	})
@@ -255,13 +255,13 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.waitState(set, v1alpha1.StateOpen)
 			host, ada := c.browsers["Host"], c.enter("groups", "red", "Ada")
 			Expect(set.Status).To(And(HaveField("OpenedAt", at(now.Add(time.Minute))), HaveField("ClosesAt", at(now.Add(16*time.Minute)))))
-			Expect(c.told(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
+			Expect(c.received(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
 
 			c.Pass(10 * time.Second)
 			edit(c, set, openingAt(now.Add(5*time.Minute)))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			ends := c.dropped(set, host)
-			Expect(c.told(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
+			Expect(c.received(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
 			c.Pass(time.Until(ends))
 			Expect(countdowns(host)).To(HaveLen(3))
 			c.Pass(6 * time.Second)
@@ -275,7 +275,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.waitState(set, v1alpha1.StateOpen)
 			c.waitReady(set)
 			Expect(set.Status).To(And(HaveField("OpenedAt", at(again)), HaveField("ClosesAt", at(again.Add(15*time.Minute)))))
-			Expect(c.told(host)[5:]).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
+			Expect(c.received(host)[5:]).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
 		}))
 
 		It("opens late when openAt is past, for the whole duration", story(func() {
@@ -300,7 +300,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.Pass(time.Minute)
 			c.waitState(set, v1alpha1.StateOpen)
 			c.waitReady(set)
-			Expect(c.told(c.browsers["Host"])).To(HaveExactElements(opening, HavePrefix("timer")))
+			Expect(c.received(c.browsers["Host"])).To(HaveExactElements(opening, HavePrefix("timer")))
 		}),
 			Entry("a later openAt", func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(time.Minute)) }),
 			Entry("an openAt that is not over yet", func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(-time.Minute)) }),
@@ -351,7 +351,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			Expect(refresh(c, before).Status.State).To(Equal(v1alpha1.StateClosed))
 			Expect(next.Status).To(And(HaveField("OpenedAt", at(closes.Add(16*time.Second))), HaveField("ClosesAt", at(closes.Add(76*time.Second)))))
 		}
-		Expect(c.told(host)).To(HaveExactElements(
+		Expect(c.received(host)).To(HaveExactElements(
 			opening, HavePrefix("timer 1m"), "allRoomRemoved",
 			opening, HavePrefix("timer 1m"), "allRoomRemoved",
 			opening, HavePrefix("timer 1m"),
@@ -371,10 +371,10 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 
 			for i, value := range []string{"1", "2", "1", strings.Repeat("long ", 20000)} {
 				edit(c, set, resend(value))
-				c.hears(ada, HaveLen(2*(i+1)))
+				c.receives(ada, HaveLen(2*(i+1)))
 				c.waitReady(set)
-				Expect(c.told(ada)[2*i:]).To(Equal([]string{"roomEdited Class(Host Co Ben) red(Ada)", "timer 15m to 14m50s, warning 30s"}))
-				Expect(c.told(host)[2+2*i:]).To(Equal(c.told(ada)[2*i:]))
+				Expect(c.received(ada)[2*i:]).To(Equal([]string{"roomEdited Class(Host Co Ben) red(Ada)", "timer 15m to 14m50s, warning 30s"}))
+				Expect(c.received(host)[2+2*i:]).To(Equal(c.received(ada)[2*i:]))
 				Expect(countdowns(ada)[i]).To(Equal(countdown(opened.Add(15*time.Minute), 15, 30, false)))
 				if len(value) < 10 {
 					Expect(set.Status.LastHandledResend).To(Equal(value))
@@ -383,7 +383,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				}
 			}
 			edit(c, set, resend(strings.Repeat("long ", 20000)+"!")) // as long, and another
-			c.hears(ada, HaveLen(10))
+			c.receives(ada, HaveLen(10))
 			c.waitReady(set)
 
 			edit(c, set, resend(strings.Repeat("long ", 20000)+"!"))
@@ -400,7 +400,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			host := c.browsers["Host"]
 			c.Pass(10 * time.Second)
 			edit(c, set, resend("1"))
-			c.hearsAfter(1, host, Equal([]string{
+			c.receivesAfter(1, host, Equal([]string{
 				"roomEdited Class(Host Co Ada Ben) red()",
 				"roomCreated (chooseroom) Class(Host Co Ada Ben) red()",
 			}))

@@ -23,7 +23,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/account"
 )
 
-// BreakoutSetReconciler makes the breakout rooms of a meeting, decides who goes where, and tells the browsers.
+// BreakoutSetReconciler makes the breakout rooms of a meeting, decides who goes where, and sends that to the browsers.
 type BreakoutSetReconciler struct {
 	client.Client
 
@@ -41,7 +41,7 @@ type BreakoutSetReconciler struct {
 
 	telling     *tellings
 	lastWritten *memory[time.Time] // when the status was written last
-	gathering   *memory[time.Time] // since when something is missing of what is to be told
+	gathering   *memory[time.Time] // since when something is missing of what is to be sent
 	released    *memory[bool]      // whether its finalizer was taken off: the cache goes on showing it for a moment
 	resources   *resourceLimits
 }
@@ -63,7 +63,7 @@ const (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile brings one BreakoutSet one or more steps nearer to its spec: its place in the queue for the main room, its rooms, the plan of
-// what people should know, telling them, and the farewell of rooms that are not wanted any more. What is left for later is in the status.
+// what people should know, its delivery, and the drain of rooms that are not wanted any more. What is left for later is in the status.
 func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, err := r.gather(ctx, req.NamespacedName)
 	if err != nil || s == nil {
@@ -86,8 +86,8 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	return s.requeue(), nil
 }
 
-// outcome tells errors that only mean "somebody was faster" from those that need backing off. When to look again by the clock is not noted: it
-// was found out from something outdated, and may be now.
+// outcome makes errStaleCache of errors that only mean "somebody was faster": they need no backing off. When to look again by the clock
+// was computed from something outdated, and does not matter.
 func outcome(err error) error {
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		return errStaleCache
@@ -95,7 +95,7 @@ func outcome(err error) error {
 	return err
 }
 
-// holdFinalizer makes sure that the set is not gone before its people were told.
+// holdFinalizer makes sure that the set is not gone before its people are called back.
 func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutScope) error {
 	if !s.set.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
 		return nil
@@ -103,7 +103,7 @@ func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutSc
 	return r.Update(ctx, s.set)
 }
 
-// releaseFinalizer lets a deleted set go when its rooms are gone and everybody was told, or could not be.
+// releaseFinalizer lets a deleted set go when its rooms are gone and its signals are delivered, or could not be.
 func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakoutScope) error {
 	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 || (s.status().Signals.Pending != nil && s.now.Before(s.drainLimit())) {
 		return nil
@@ -163,8 +163,8 @@ func (r *BreakoutSetReconciler) setsOfMeetingRoom(ctx context.Context, room clie
 	return requests
 }
 
-// supersede passes every event, and stops a telling that is under way when its set's spec has changed: the newer plan takes over what the
-// older one still has to say.
+// supersede passes every event, and stops a delivery that is under way when its set's spec has changed: the newer plan takes over what the
+// older one still has to send.
 func (r *BreakoutSetReconciler) supersede() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		if e.ObjectNew.GetGeneration() != e.ObjectOld.GetGeneration() {

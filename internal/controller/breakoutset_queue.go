@@ -46,7 +46,7 @@ func (r *BreakoutSetReconciler) takeTurn(ctx context.Context, s *breakoutScope) 
 	return nil
 }
 
-// busy notes that the set has to wait for another one. A set with a time of its own is one of several rounds and waits by design.
+// busy records that the set has to wait for another one. A set with a time of its own is one of several rounds and waits by design.
 func (s *breakoutScope) busy(other string) {
 	if s.set.Spec.OpenAt != nil {
 		s.wait(v1alpha1.WaitingReason, "opens when it is its turn, after BreakoutSet "+other)

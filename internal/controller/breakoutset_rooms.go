@@ -201,8 +201,8 @@ func (s *breakoutScope) desiredChild(room v1alpha1.BreakoutRoomSpec, people []v1
 	return child
 }
 
-// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there; whoever is still
-// there as far as people were told; and with mode Choose everybody.
+// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there; whoever was sent
+// there last and may not have left; and with mode Choose everybody.
 func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant {
 	everywhere := func(p v1alpha1.Participant) bool {
 		return s.mode() == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost || p.Role == v1alpha1.RoleCoHost
@@ -231,7 +231,7 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 	return people
 }
 
-// tooMany notes when the rooms could not publish all their tokens.
+// tooMany reports whether, and records in the scope that, the rooms could not publish all their tokens.
 func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
 	if n := len(s.wanted) * len(s.main.Spec.Participants); s.mode() == v1alpha1.ModeChoose && n > maxTokens {
 		s.stall(v1alpha1.TooManyTokensReason, fmt.Sprintf("with mode Choose everybody needs a token for every room, and rooms × participants is over %d: use fewer rooms, or another mode", maxTokens))
@@ -247,7 +247,7 @@ func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
 	return false
 }
 
-// removeRooms deletes the breakout rooms that nobody is told of any more, and lets those go whose people had their grace.
+// removeRooms deletes the breakout rooms that are in nobody's list any more, and lets those go that are drained.
 func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScope) error {
 	for _, name := range slices.Sorted(maps.Keys(s.children)) {
 		room := s.children[name]
@@ -271,7 +271,7 @@ func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScop
 	return nil
 }
 
-// stays reports whether a breakout room is still needed: it is wanted, or people were not yet told that it is gone. A deletion by others cannot be
+// stays reports whether a breakout room is still needed: it is wanted, or not everybody has received yet that it is gone. A deletion by others cannot be
 // undone.
 func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) bool {
 	if !room.DeletionTimestamp.IsZero() {
@@ -284,15 +284,15 @@ func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.Mee
 	return wanted && s.wantsOpen() && s.holds && !breakout.IsClosing(s.set)
 }
 
-// listed reports whether people know of a room, and were not all told that it is gone.
+// listed reports whether people know of a room, and have not all received that it is gone.
 func (s *breakoutScope) listed(name v1alpha1.BreakoutRoomName) bool {
 	is := func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == name }
 	st := s.status()
 	return slices.ContainsFunc(st.Rooms, is) || (st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
 }
 
-// finishDrain takes the farewell finalizer off a room that is being deleted, when its people were told and had the grace to leave, or after
-// the patience with signals that fail. From then on whoever is left is disconnected.
+// finishDrain takes the finalizer of the drain off a room that is being deleted, when its people received the closing notice and had the grace
+// to leave, or when the time for signals that fail is over. From then on whoever is left is disconnected.
 func (r *BreakoutSetReconciler) finishDrain(ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) error {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return nil
@@ -305,12 +305,12 @@ func (r *BreakoutSetReconciler) finishDrain(ctx context.Context, s *breakoutScop
 	return client.IgnoreNotFound(r.Update(ctx, room))
 }
 
-// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last telling where that
-// was later. A deletion has the API server's time, the telling the operator's; while the set closes the latter alone counts.
+// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last delivery where that
+// was later. A deletion has the API server's time, the delivery the operator's; while the set closes the latter alone counts.
 func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
 	closing, grace := !breakout.IsOpen(s.set), breakout.CloseGrace(s.set)
 	if closing && s.status().ClosedAt == nil {
-		return s.now // nobody was ever told of it
+		return s.now // nobody ever received it
 	}
 	begins := room.DeletionTimestamp.Time
 	limit := begins.Add(grace + breakout.ClosingPatience)
@@ -326,7 +326,7 @@ func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.
 	return minTime(begins.Add(grace), limit)
 }
 
-// drainLimit is until when a closing set waits for its farewell to be told; far away while it is not closing.
+// drainLimit is until when a closing set waits for its closing notice to be delivered; far away while it is not closing.
 func (s *breakoutScope) drainLimit() time.Time {
 	st := s.status()
 	if breakout.IsOpen(s.set) || st.ClosedAt == nil {

@@ -57,11 +57,11 @@ type breakoutScope struct {
 
 func (s *breakoutScope) status() *v1alpha1.BreakoutSetStatus { return &s.set.Status }
 
-// stall notes what stands in the way until somebody changes something, wait what the operator waits for by itself.
+// stall records what stands in the way until somebody changes something, wait what the operator waits for by itself.
 func (s *breakoutScope) stall(reason, message string) { v := stalled(reason, message); s.failure = &v }
 func (s *breakoutScope) wait(reason, message string)  { v := underWay(reason, message); s.failure = &v }
 
-// wantsOpen is whether the rooms should be open now, as far as the set itself can tell and nothing stands in the way.
+// wantsOpen is whether the rooms should be open now, as far as the set itself shows and nothing stands in the way.
 func (s *breakoutScope) wantsOpen() bool { return s.schedule.Open && s.main != nil }
 
 // gather reads everything that a reconcile of the set needs; nil when there is nothing to do for it.

@@ -21,14 +21,14 @@ import (
 
 var _ = Describe("A BreakoutSet", func() {
 	Describe("opening", func() {
-		It("makes the rooms, assigns the students and tells the main room once", story(func() {
+		It("makes the rooms, assigns the students and sends the list to the main room once", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
 			c.mark()
 			set := c.open("groups", sim.WithRooms("red=Red team", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
 
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: Cleo, Dan"))
 			for _, browser := range c.browsers {
-				Expect(c.told(browser)).To(Equal([]string{
+				Expect(c.received(browser)).To(Equal([]string{
 					"roomCreated (automatic) Class(Host Co) Red team(>Ada >Ben) blue(>Cleo >Dan)",
 				}))
 			}
@@ -47,7 +47,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(red.Spec.DisplayName).To(Equal("Red team"))
 			Expect(c.enter("groups", "red", "Ada").SessionID()).To(Equal(red.Status.SessionID))
 
-			// A child room costs two writes. The set's own: finalizer, rooms asked for, the plan, and that it was told; the main room's: the lock.
+			// A child room costs two writes. The set's own: finalizer, rooms asked for, the plan, and that it was delivered; the main room's: the lock.
 			Expect(c.did()).To(ConsistOf(
 				"create meetingrooms/groups-red", "vonage createSession groups-red", "update meetingrooms/groups-red/status",
 				"create meetingrooms/groups-blue", "vonage createSession groups-blue", "update meetingrooms/groups-blue/status",
@@ -56,11 +56,11 @@ var _ = Describe("A BreakoutSet", func() {
 			))
 		}))
 
-		It("tells hosts by a move of their own where they were placed", story(func() {
+		It("sends hosts a move of their own to where they were placed", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Host=blue"))
 			Expect(placesOf(set)).To(Equal("red: Ada; blue: Host"))
-			Expect(c.told(c.browsers["Ben"])).To(Equal([]string{
+			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
 				"roomCreated (automatic) Class(Co Ben Host) red(>Ada) blue()",
 				"participantMoved Class(Co Ben) red(Ada) blue(>Host)",
 			}))
@@ -70,7 +70,7 @@ var _ = Describe("A BreakoutSet", func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red/2", "blue"), withMode(v1alpha1.ModeChoose, "Ada=red"))
 			Expect(placesOf(set)).To(Equal("red: Ada; blue: "))
-			Expect(c.told(c.browsers["Ben"])).To(Equal([]string{
+			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
 				"participantMoved Class(Host Co Ben) red(>Ada) blue()",
 				"roomCreated (chooseroom) Class(Host Co Ben) red(Ada) blue()",
 			}))
@@ -81,17 +81,17 @@ var _ = Describe("A BreakoutSet", func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(2)) })
 			Expect(placesOf(set)).To(Or(Equal("room-1: Ada; room-2: Ben"), Equal("room-1: Ben; room-2: Ada")))
-			first := c.told(c.browsers["Host"])
+			first := c.received(c.browsers["Host"])
 			Expect(first).To(HaveLen(1))
 
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(3)) })
 			c.waitReady(set)
 			Expect(set.Status.Rooms).To(HaveLen(3))
-			Expect(c.told(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded Class(Host Co) room-1(")))
+			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded Class(Host Co) room-1(")))
 
 			c.Pass(7 * time.Second) // by now everybody is where they were sent
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(0)) })
-			c.hearsAfter(2, c.browsers["Host"], Equal([]string{"allRoomRemoved"}))
+			c.receivesAfter(2, c.browsers["Host"], Equal([]string{"allRoomRemoved"}))
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			Expect(set.Status.Replicas).To(HaveValue(BeZero()))
@@ -105,15 +105,15 @@ var _ = Describe("A BreakoutSet", func() {
 			set := c.makeSet("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
 			c.Pass(time.Second) // how far it is, is written once a second
 			eventually(c, func() int32 { return ptr.Deref(refresh(c, set).Status.ReadyRooms, 0) }, BeEquivalentTo(1))
-			Expect(c.told(c.browsers["Host"])).To(BeEmpty())
+			Expect(c.received(c.browsers["Host"])).To(BeEmpty())
 			c.Pass(29 * time.Second)
-			c.hears(c.browsers["Host"], HaveLen(1))
+			c.receives(c.browsers["Host"], HaveLen(1))
 			Expect(meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition)).To(BeFalse())
 
 			c.Vendor.ClearFaults()
 			c.Pass(time.Minute)
 			c.waitReady(set)
-			Expect(c.told(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"), HavePrefix("participantMoved")))
+			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"), HavePrefix("participantMoved")))
 		}))
 	})
 
@@ -127,9 +127,9 @@ var _ = Describe("A BreakoutSet", func() {
 			shut(c, set)
 			c.waitCondition(set, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ClosingReason)
 			for _, browser := range []*simulator.Client{ada, ben} {
-				Expect(c.told(browser)).To(Equal([]string{"allRoomRemoved"}))
+				Expect(c.received(browser)).To(Equal([]string{"allRoomRemoved"}))
 			}
-			Expect(c.told(host)[1:]).To(Equal([]string{"allRoomRemoved"}))
+			Expect(c.received(host)[1:]).To(Equal([]string{"allRoomRemoved"}))
 			ben.Disconnect()
 			c.Pass(10*time.Second - time.Millisecond)
 			Expect(ada.Connected() && host.Connected()).To(BeTrue())
@@ -158,7 +158,7 @@ var _ = Describe("A BreakoutSet", func() {
 				edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.State = v1alpha1.DesiredOpen })
 				c.waitReady(set)
 			}
-			Expect(c.told(host)[2:]).To(HaveExactElements(HavePrefix("roomCreated (automatic)")))
+			Expect(c.received(host)[2:]).To(HaveExactElements(HavePrefix("roomCreated (automatic)")))
 		}),
 			Entry("when it is closed", func(c *classroom, set *v1alpha1.BreakoutSet) { edit(c, set, closed) }),
 			Entry("when it is deleted", func(c *classroom, set *v1alpha1.BreakoutSet) { c.Delete(set) }),
@@ -176,22 +176,22 @@ var _ = Describe("A BreakoutSet", func() {
 			edit(c, first, closed)
 			c.waitReconciling(first, v1alpha1.ClosingReason)
 			c.waitReconciling(second, v1alpha1.MeetingRoomBusyReason)
-			Expect(c.told(c.browsers["Host"])).To(HaveLen(2))
+			Expect(c.received(c.browsers["Host"])).To(HaveLen(2))
 			c.Pass(10 * time.Second)
 			c.waitReady(second)
-			Expect(c.told(c.browsers["Host"])[2:]).To(Equal([]string{"roomCreated (automatic) Class(Host Co) blue(>Ada)"}))
+			Expect(c.received(c.browsers["Host"])[2:]).To(Equal([]string{"roomCreated (automatic) Class(Host Co) blue(>Ada)"}))
 		}))
 	})
 
 	Describe("edited while open", func() {
-		It("tells of rooms added, renamed and resized, and moves nobody", story(func() {
+		It("sends rooms added, renamed and resized, and moves nobody", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ada := c.enter("groups", "red", "Ada")
 			c.Pass(7 * time.Second)
 			edit(c, set, sim.WithRooms("red=Crimson", "blue/4", "green"))
 			c.waitReady(set)
-			Expect(c.told(ada)).To(Equal([]string{
+			Expect(c.received(ada)).To(Equal([]string{
 				"roomEdited Class(Host Co) Crimson(Ada) blue(Ben)",
 				"roomAdded Class(Host Co) Crimson(Ada) blue(Ben) green()",
 			}))
@@ -204,14 +204,14 @@ var _ = Describe("A BreakoutSet", func() {
 			c.Pass(7 * time.Second)
 			edit(c, set, withMode(v1alpha1.ModeAutomatic, "Ada=blue", "Ben=red", "Cleo=blue"))
 			c.waitReady(set)
-			Expect(c.told(ada)).To(Equal([]string{"participantMoved Class(Host Co) red(Ben) blue(Cleo >Ada)"}))
+			Expect(c.received(ada)).To(Equal([]string{"participantMoved Class(Host Co) red(Ben) blue(Cleo >Ada)"}))
 			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) }, Equal([]string{"Host", "Co", "Ben"}))
 			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Cleo"}))
 
 			c.Pass(7 * time.Second)
 			edit(c, set, withMode(v1alpha1.ModeAutomatic, "Ada=main", "Ben=red", "Cleo=blue"))
 			c.waitReady(set)
-			Expect(c.told(ada)[1:]).To(Equal([]string{"participantMoved Class(Host Co >Ada) red(Ben) blue(Cleo)"}))
+			Expect(c.received(ada)[1:]).To(Equal([]string{"participantMoved Class(Host Co >Ada) red(Ben) blue(Cleo)"}))
 		}))
 
 		It("moves the people of a removed room first, and removes it when they have gone", story(func() {
@@ -223,13 +223,13 @@ var _ = Describe("A BreakoutSet", func() {
 				sim.WithRooms("blue")(s)
 				withMode(v1alpha1.ModeAutomatic)(s)
 			})
-			c.hears(ada, Equal([]string{"participantMoved Class(Host Co) blue(Ben >Ada) red()"}))
-			c.hears(ben, HaveLen(1))
+			c.receives(ada, Equal([]string{"participantMoved Class(Host Co) blue(Ben >Ada) red()"}))
+			c.receives(ben, HaveLen(1))
 			c.Pass(breakout.RepeatAfter - time.Millisecond)
-			Expect(c.told(ben)).To(HaveLen(1))
+			Expect(c.received(ben)).To(HaveLen(1))
 			c.Pass(time.Millisecond)
-			c.hearsAfter(1, ben, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
-			c.hearsAfter(1, ada, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
+			c.receivesAfter(1, ben, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
+			c.receivesAfter(1, ada, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
 			Expect(ada.Connected()).To(BeTrue())
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
@@ -242,11 +242,11 @@ var _ = Describe("A BreakoutSet", func() {
 			host := c.browsers["Host"]
 			c.Pass(7 * time.Second)
 			edit(c, c.main, joined("Dan"))
-			c.hearsAfter(1, host, Equal([]string{"participantMoved Class(Host Co) red(Ada Ben) blue(Cleo >Dan)"}))
+			c.receivesAfter(1, host, Equal([]string{"participantMoved Class(Host Co) red(Ada Ben) blue(Cleo >Dan)"}))
 			Expect(tokenOf(c.room("groups", "blue"), "Dan")).NotTo(BeNil())
 
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants[2].Role = v1alpha1.RoleCoHost })
-			c.hearsAfter(2, host, Equal([]string{
+			c.receivesAfter(2, host, Equal([]string{
 				`update-participant [{"id":"Host","name":"Host","role":"moderator","isCohost":false},{"id":"Co","name":"Co","role":"participant","isCohost":true},` +
 					`{"id":"Ada","name":"Ada","role":"participant","isCohost":true},{"id":"Ben","name":"Ben","role":"participant","isCohost":false},` +
 					`{"id":"Cleo","name":"Cleo","role":"participant","isCohost":false},{"id":"Dan","name":"Dan","role":"participant","isCohost":false}]`,
@@ -258,7 +258,7 @@ var _ = Describe("A BreakoutSet", func() {
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants = r.Spec.Participants[:3] })
 			eventually(c, func() string { return placesOf(refresh(c, set)) }, Equal("red: Ada; blue: "))
 			c.Settle()
-			Expect(c.told(host)).To(HaveLen(3))
+			Expect(c.received(host)).To(HaveLen(3))
 		}))
 
 		It("puts back a breakout room that was edited by hand, and makes anew one that was deleted", story(func() {
@@ -271,13 +271,13 @@ var _ = Describe("A BreakoutSet", func() {
 			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) }, Equal([]string{"Host", "Co", "Ada"}))
 			c.Pass(7 * time.Second)
 			c.waitReady(set)
-			Expect(c.told(host)).To(HaveLen(1))
+			Expect(c.received(host)).To(HaveLen(1))
 
 			c.Delete(red)
-			c.hearsAfter(1, host, Equal([]string{"roomRemoved Class(Host Co Ada) blue()"}))
+			c.receivesAfter(1, host, Equal([]string{"roomRemoved Class(Host Co Ada) blue()"}))
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
-			Expect(c.told(host)[2:]).To(Equal([]string{
+			Expect(c.received(host)[2:]).To(Equal([]string{
 				"roomAdded Class(Host Co Ada) red() blue()",
 				"participantMoved Class(Host Co) red(>Ada) blue()",
 			}))
@@ -313,7 +313,7 @@ var _ = Describe("A BreakoutSet", func() {
 			c.waitReady(set)
 		}))
 
-		It("says which placements name nobody or no room, and honours the others", story(func() {
+		It("says which placements name nobody or no room, and honors the others", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red", "Ben=nowhere"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse, v1alpha1.UnknownRoomReason)

@@ -46,13 +46,13 @@ func newGroups() *groups {
 
 // heard is what a browser was told in the story, each signal as a line.
 func (g *groups) heard(browser *simulator.Client) []string {
-	return g.told(browser)[g.before[browser]:]
+	return g.received(browser)[g.before[browser]:]
 }
 
 // hears waits until what a browser was told in the story matches.
-func (g *groups) hears(browser *simulator.Client, matcher OmegaMatcher) {
+func (g *groups) receives(browser *simulator.Client, matcher OmegaMatcher) {
 	GinkgoHelper()
-	g.hearsAfter(g.before[browser], browser, matcher)
+	g.receivesAfter(g.before[browser], browser, matcher)
 }
 
 // all are the browsers that listen.
@@ -109,7 +109,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.fail("red", f)
 			edit(g, g.set, rename)
 			for _, browser := range []*simulator.Client{g.host, g.ben, g.cleo} {
-				g.hears(browser, Equal([]string{renamed}))
+				g.receives(browser, Equal([]string{renamed}))
 			}
 			if f.Kind == simulator.FaultSilence || f.Kind == simulator.FaultTimeoutAfter {
 				g.Pass(3 * time.Second)
@@ -151,7 +151,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 				"roomAdded Class(Host Co) red(Ada) Azure(Ben) green(Cleo) yellow()",
 				"participantMoved Class(Host Co) red(Ada) Azure(Ben) green() yellow(>Cleo)",
 			}
-			g.hears(g.host, HaveLen(3))
+			g.receives(g.host, HaveLen(3))
 			g.misses("red")
 			Expect(g.heard(g.ada)).To(HaveLen(1))
 			g.Pass(time.Second)
@@ -536,7 +536,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			released := make(chan struct{})
 			g.fail("main", simulator.Fault{Count: 1, Hook: func(simulator.Call) { <-released }})
 			edit(g, g.set, rename)
-			g.hears(g.ben, Equal([]string{renamed}))
+			g.receives(g.ben, Equal([]string{renamed}))
 			edit(g, g.set, sim.WithRooms("red", "blue", "green"))
 			g.Settle()
 			close(released)
@@ -556,7 +556,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.fail("main", simulator.Fault{Kind: simulator.FaultSilence, Count: 1})
 			edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=red", "Cleo=green"))
 			there := "participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)"
-			g.hears(g.ben, Equal([]string{there}))
+			g.receives(g.ben, Equal([]string{there}))
 			Expect(g.calls()).To(Equal(4))
 			edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
 			eventually(g, func() string { return placesOf(refresh(g, g.set)) }, Equal("red: Ada; blue: Ben; green: Cleo"))
@@ -579,7 +579,7 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			g.fail("red", f)
 			close(g)
 			for _, browser := range []*simulator.Client{g.host, g.ben, g.cleo} {
-				g.hears(browser, Equal([]string{"allRoomRemoved"}))
+				g.receives(browser, Equal([]string{"allRoomRemoved"}))
 			}
 			g.Pass(40*time.Second - time.Millisecond) // the grace and 30 s
 			Expect(g.ada.Connected()).To(BeTrue())
@@ -610,14 +610,14 @@ var _ = Describe("A BreakoutSet telling of a change", func() {
 			c.Pass(10 * time.Second)
 			edit(c, set, sim.WithPlacements(back...))
 			c.waitReady(set)
-			all := c.told(first) // one signal, or one for each room as its tokens are there
+			all := c.received(first) // one signal, or one for each room as its tokens are there
 			Expect(len(all)).To(BeNumerically("<=", 4))
 			Expect(all).To(HaveEach(HavePrefix("participantMoved Class(Host Co) room-1(")))
 			for _, name := range students {
 				Expect(strings.Count(strings.Join(all, "\n"), ">"+name)).To(Equal(1), name)
 			}
 			Expect(all[len(all)-1]).NotTo(ContainSubstring("Class(Host Co Student"))
-			Expect(c.told(c.browsers["Host"])[1:]).To(Equal(all))
+			Expect(c.received(c.browsers["Host"])[1:]).To(Equal(all))
 		}))
 
 		It("tells 50 rooms and 100 people in pages that the vendor takes", story(func() {

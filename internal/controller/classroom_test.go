@@ -59,7 +59,7 @@ func (c *classroom) makeSet(name string, changes ...func(*v1alpha1.BreakoutSet))
 	return set
 }
 
-// open makes a set and waits until it is open and everybody was told.
+// open makes a set and waits until it is open and everybody was sent its rooms.
 func (c *classroom) open(name string, change ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
 	GinkgoHelper()
 	set := c.makeSet(name, change...)
@@ -125,9 +125,9 @@ type heardData struct {
 	Revision       int64   `json:"revision"`
 }
 
-// told is what a browser was told, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`, where `>Ada` is sent there by
+// received is what a browser received, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`, where `>Ada` is sent there by
 // this signal; `timer 15m` or `timer cleared`; else type and data.
-func (c *classroom) told(browser *simulator.Client) []string {
+func (c *classroom) received(browser *simulator.Client) []string {
 	GinkgoHelper()
 	lines := []string{}
 	for _, s := range browser.Signals() {
@@ -136,16 +136,16 @@ func (c *classroom) told(browser *simulator.Client) []string {
 	return lines
 }
 
-// hears waits until what a browser was told matches.
-func (c *classroom) hears(browser *simulator.Client, matcher OmegaMatcher) {
+// receives waits until what a browser received matches.
+func (c *classroom) receives(browser *simulator.Client, matcher OmegaMatcher) {
 	GinkgoHelper()
-	eventually(c, func() []string { return c.told(browser) }, matcher)
+	eventually(c, func() []string { return c.received(browser) }, matcher)
 }
 
-// hearsAfter is hears without the first so many of what it was told.
-func (c *classroom) hearsAfter(n int, browser *simulator.Client, matcher OmegaMatcher) {
+// receivesAfter is receives without the first so many of what it received.
+func (c *classroom) receivesAfter(n int, browser *simulator.Client, matcher OmegaMatcher) {
 	GinkgoHelper()
-	eventually(c, func() []string { return c.told(browser)[min(n, len(c.told(browser))):] }, matcher)
+	eventually(c, func() []string { return c.received(browser)[min(n, len(c.received(browser))):] }, matcher)
 }
 
 func (c *classroom) line(typ, data string) string {
@@ -195,7 +195,7 @@ func openingAt(t time.Time) func(*v1alpha1.BreakoutSet) {
 	return func(set *v1alpha1.BreakoutSet) { set.Spec.OpenAt = &metav1.Time{Time: t} }
 }
 
-// resend asks for everything to be told again.
+// resend asks for everything to be sent again.
 func resend(value string) func(*v1alpha1.BreakoutSet) {
 	return func(set *v1alpha1.BreakoutSet) {
 		metav1.SetMetaDataAnnotation(&set.ObjectMeta, v1alpha1.ResendAnnotation, value)

@@ -32,7 +32,7 @@ type verdict struct {
 	Reason string
 	// Message is for people: stable, short, nothing secret, and it says what to do.
 	Message string
-	// Stalled tells, where Status is not True, that the operator can go no further until somebody changes something.
+	// Stalled means, where Status is not True, that the operator can go no further until somebody changes something.
 	Stalled bool
 }
 

@@ -118,7 +118,7 @@ var _ = Describe("Credentials", func() {
 	}))
 })
 
-// watchForUnready notes which rooms say from now on that they are not Ready.
+// watchForUnready records which rooms say from now on that they are not Ready.
 func (w *world) watchForUnready() *[]string {
 	failures := &[]string{}
 	w.onChange = func(obj apiserver.Object) {

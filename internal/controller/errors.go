@@ -29,7 +29,7 @@ const (
 	// recheckRefused is how often a call is tried again that the vendor refuses as it is.
 	recheckRefused = 10 * time.Minute
 
-	// sideEffectGrace is how long a call that must not be cut off goes on after the process was told to stop.
+	// sideEffectGrace is how long a call that must not be cut off goes on after the process received the signal to stop.
 	sideEffectGrace = 2 * time.Second
 )
 
@@ -38,7 +38,7 @@ type failure struct {
 	verdict
 	// after is how long to wait before trying again; 0 when an event will come.
 	after time.Duration
-	// canceled tells that the process is stopping: nothing is to be said.
+	// canceled is whether the process is stopping: nothing is to be reported.
 	canceled bool
 }
 

@@ -25,7 +25,7 @@ func recordOutage(recorder events.EventRecorder, before, after conditioned) {
 }
 
 // recordReady records the event of a change of Ready, after the status write that made it: a warning when somebody has to do something, and
-// that all is well again after a warning. What goes as it should has no event; the status tells it, and an event is one more write.
+// that all is well again after a warning. What goes as it should has no event; the status has it, and an event is one more write.
 func recordReady(recorder events.EventRecorder, before, after conditioned, action string) {
 	ready, changed := readyChange(before, after)
 	wasStalled := meta.IsStatusConditionTrue(before.GetConditions(), v1alpha1.StalledCondition)

@@ -117,10 +117,10 @@ type roomScope struct {
 	// session and tokens are what is to be said of them.
 	session, tokens verdict
 
-	// unpublished tells that room has a session ID that the API server does not know yet.
+	// unpublished is whether room has a session ID that the API server does not know yet.
 	unpublished bool
 
-	// moved tells that tokens were published in status that are in Secrets as well.
+	// moved is whether tokens were published in status that are in Secrets as well.
 	moved bool
 
 	// err is an error of the API server that did not keep the rest from being done.

@@ -65,7 +65,7 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	return time.Time{}, nil
 }
 
-// awaitDrain waits until the set of a breakout room has told its people to leave, and taken its finalizer off. A room whose set is gone,
+// awaitDrain waits until the set of a breakout room has drained it, and taken its finalizer off. A room whose set is gone,
 // such as one restored from a backup, has nobody to wait for. It returns the zero time when there is nothing to wait for any more.
 func (r *MeetingRoomReconciler) awaitDrain(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	owner := metav1.GetControllerOf(room)

@@ -194,7 +194,7 @@ func (r *MeetingRoomReconciler) deleteTokenSecrets(ctx context.Context, secrets 
 	return nil
 }
 
-// secretError tells the lack of rights from the API server's other errors.
+// secretError separates the lack of rights from the API server's other errors.
 func secretError(doing string, err error) error {
 	switch {
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
@@ -207,7 +207,7 @@ func secretError(doing string, err error) error {
 	}
 }
 
-// markMoved notes, in the status itself, that tokens which are all published in status now are still in Secrets as well: one token keeps its
+// markMoved records, in the status itself, that tokens which are all published in status now are still in Secrets as well: one token keeps its
 // reference until they are gone. (Where no token is left to carry it, and the process dies, they go with the room.)
 func (s *roomScope) markMoved(ref *v1alpha1.SecretKeyReference) {
 	s.moved = true

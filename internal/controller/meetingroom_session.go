@@ -119,7 +119,7 @@ func (r *MeetingRoomReconciler) createSession(ctx context.Context, s *roomScope)
 	return nil
 }
 
-// sessionFailed notes why there is no session and when to try again.
+// sessionFailed records why there is no session and when to try again.
 func (r *MeetingRoomReconciler) sessionFailed(s *roomScope, mem *roomMemory, err error) error {
 	f := failureOf(err, mem.failures, s.room.UID)
 	if f.canceled {
@@ -159,7 +159,7 @@ func lacksSession(live, before *v1alpha1.MeetingRoom) bool {
 }
 
 // publishSession writes the status with a new session's ID. When somebody else wrote first it looks again, and offers the same ID as long as
-// the room has none; else the ID is thrown away, and nobody ever hears of it. So a room never has more than one.
+// the room has none; else the ID is thrown away before anybody has it. So a room never has more than one.
 func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope) error {
 	ctx, cancel := outlive(ctx, publishTimeout)
 	defer cancel()

@@ -348,7 +348,7 @@ var _ = Describe("MeetingRoom", func() {
 	})
 
 	Describe("deletion", func() {
-		It("waits for the farewell of a breakout room, as long as somebody is there to say it", story(func() {
+		It("waits for the drain of a breakout room, as long as its set is there", story(func() {
 			c := newClassroom("Ada")
 			set := c.open("groups", sim.WithRooms("red"))
 			ada := c.enter("groups", "red", "Ada")
@@ -366,7 +366,7 @@ var _ = Describe("MeetingRoom", func() {
 			Expect(ada.Connected()).To(BeFalse())
 		}))
 
-		It("is done with when only somebody else's finalizer is left", story(func() {
+		It("is complete when only somebody else's finalizer is left", story(func() {
 			w := newWorld("main")
 			room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Finalizers = []string{"example.com/audit"} })
 			w.Delete(room)

@@ -26,7 +26,7 @@ var (
 		Help: "Sessions created at Vonage by what became of them: Published in a room's status, Discarded because another one was published or the room is gone, Ambiguous because no answer came.",
 	}, []string{"result"})
 
-	// vendorOutages tells whose calls are held back.
+	// vendorOutages shows whose calls are held back.
 	vendorOutages = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "breakout_operator_vonage_outage",
 		Help: "1 while the account's calls are held back because Vonage does not answer, else 0.",

@@ -345,13 +345,13 @@ func (r *RoomSignalReconciler) unfinished(ctx context.Context, namespace string,
 	return slices.DeleteFunc(signals.Items, func(s v1alpha1.RoomSignal) bool { return !s.DeletionTimestamp.IsZero() }), err
 }
 
-// createdBefore tells which of two signals was created first. Creation times have whole seconds; within one, the resourceVersion of the
+// createdBefore reports whether a was created before b. Creation times have whole seconds; within one, the resourceVersion of the
 // creation decides.
 func createdBefore(a, b *v1alpha1.RoomSignal) bool {
 	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(orderOf(a), orderOf(b)), cmp.Compare(a.UID, b.UID)) < 0
 }
 
-// orderOf is the resourceVersion of a signal's creation: noted in its status, or still its own.
+// orderOf is the resourceVersion of a signal's creation: recorded in its status, or still its own.
 func orderOf(signal *v1alpha1.RoomSignal) int64 {
 	if signal.Status.Order != 0 {
 		return signal.Status.Order

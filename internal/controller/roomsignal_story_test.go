@@ -48,7 +48,7 @@ var _ = Describe("A RoomSignal", func() {
 	}
 
 	Describe("saying something", func() {
-		It("tells one meeting room a message", story(func() {
+		It("sends a message to one meeting room", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toRoom("class"), saying("Host", `Five "minutes" left & <counting> ⏰`))
 			c.waitReady(signal)
@@ -64,7 +64,7 @@ var _ = Describe("A RoomSignal", func() {
 			Expect(c.did()).To(Equal([]string{"update roomsignals/hello/status", "vonage post class signal message", "update roomsignals/hello/status"}))
 		}))
 
-		It("tells a breakout room alone by its meeting room", story(func() {
+		It("sends to a breakout room alone by its meeting room", story(func() {
 			c, ada := inGroups()
 			before := len(c.browsers["Ben"].Signals())
 			c.waitReady(c.makeSignal("hello", toRoom("groups-red"), saying("Somebody", "Hello")))
@@ -73,7 +73,7 @@ var _ = Describe("A RoomSignal", func() {
 			Expect(c.browsers["Ben"].Signals()).To(HaveLen(before))
 		}))
 
-		It("tells the main room and all breakout rooms of a set", story(func() {
+		It("sends to the main room and all breakout rooms of a set", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toSet("groups"), saying("Co", "Come back"))
 			c.waitReady(signal)
@@ -88,7 +88,7 @@ var _ = Describe("A RoomSignal", func() {
 			Expect(c.wrote("roomsignals")).To(HaveLen(2))
 		}))
 
-		It("tells just some rooms, the main room among them", story(func() {
+		It("sends to just some rooms, the main room among them", story(func() {
 			c, ada := inGroups()
 			signal := c.makeSignal("hello", toSet("groups", "blue", "main"), saying("Co", "Hello"))
 			c.waitReady(signal)

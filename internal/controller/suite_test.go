@@ -17,7 +17,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
-// suite is the test that the stories are part of, current the one of the story that is being told.
+// suite is the test that the stories are part of, current the one of the story that runs.
 var (
 	suite   *testing.T
 	current *storyT
@@ -33,8 +33,8 @@ func TestControllers(t *testing.T) {
 // story has the body of a story, or of a table of stories, take place in a bubble of its own, on a simulated clock: see newWorld in world_test.go.
 // All that it starts ends with it, and no rule of test/sim is broken in it, or the story fails.
 func story[F any](body F) F {
-	tell := reflect.ValueOf(body)
-	return reflect.MakeFunc(tell.Type(), func(args []reflect.Value) []reflect.Value {
+	run := reflect.ValueOf(body)
+	return reflect.MakeFunc(run.Type(), func(args []reflect.Value) []reflect.Value {
 		failure := ""
 		sim.Bubble(suite, func(t *testing.T) {
 			defer func() {
@@ -43,7 +43,7 @@ func story[F any](body F) F {
 				}
 			}()
 			current = &storyT{T: t}
-			tell.Call(args)
+			run.Call(args)
 			for _, w := range current.worlds {
 				w.JudgeSecrecy()
 				Expect(w.Violations()).To(BeEmpty())

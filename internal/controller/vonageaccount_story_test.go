@@ -62,7 +62,7 @@ var _ = Describe("VonageAccount", func() {
 		w.waitReady(va)
 	}))
 
-	It("is told by the vendor that the key is wrong, and recovers when it is put right on either side", story(func() {
+	It("finds that the vendor refuses the key, and recovers when it is put right on either side", story(func() {
 		w := newWorld()
 		va := newAccount("main")
 		w.makeSecret("main", pemOf(wrongKey()))

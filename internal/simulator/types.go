@@ -63,7 +63,7 @@ type Call struct {
 	Seq int `json:"seq"`
 	// Time is when the call arrived.
 	Time time.Time `json:"time"`
-	// Finished is when its outcome was settled, right before the reply was written; zero while it is under way.
+	// Finished is when its outcome was known, right before the reply was written; zero while it is under way.
 	Finished time.Time `json:"finished,omitzero"`
 	Op       Op        `json:"op"`
 	// ProjectID is the one in the path; for OpCreateSession the authenticated one.

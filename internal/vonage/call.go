@@ -110,7 +110,7 @@ func (c *Client) attempt(ctx context.Context, r request, jwt *restJWT) *Error {
 		class = failed.Class
 	}
 	c.observe(r.name, class, status, c.clock.Since(start))
-	c.circuit.note(c.clock.Now(), failed)
+	c.circuit.record(c.clock.Now(), failed)
 	return failed
 }
 

@@ -76,10 +76,10 @@ func (s *circuitState) admit(now time.Time) admission {
 // endTrial ends a trial, however it went: that is reported by the probe's answer.
 func (s *circuitState) endTrial() { s.trying = false }
 
-// answered notes that Vonage answered, whatever it said.
+// answered records that Vonage answered, whatever it said.
 func (s *circuitState) answered() { s.outage, s.failures, s.trials = Outage{}, 0, 0 }
 
-// failed notes a request without a usable answer. During an outage only trials,
+// failed records a request without a usable answer. During an outage only trials,
 // which come when they are due, put off the next: what was sent before the outage
 // was noticed says nothing new.
 func (s *circuitState) failed(now time.Time) {
@@ -116,8 +116,8 @@ func (c *circuit) endTrial() {
 	c.state.endTrial()
 }
 
-// note notes how a request went.
-func (c *circuit) note(now time.Time, failed *Error) {
+// record records how a request went.
+func (c *circuit) record(now time.Time, failed *Error) {
 	c.mu.Lock()
 	before := c.state.outage.Lasts()
 	switch {

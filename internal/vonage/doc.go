@@ -25,7 +25,7 @@
 // decision, by class. Creating a session and sending a signal are not
 // idempotent, and Vonage has no idempotency key: after [ClassAmbiguous] a
 // repeated create yields one more session, which nobody knows and which costs
-// nothing, and a repeated signal may be heard twice.
+// nothing, and a repeated signal may be received twice.
 //
 // # Secrets
 //

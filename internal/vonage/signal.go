@@ -49,7 +49,7 @@ func (s Signal) Validate() error {
 
 // Signal sends a signal to everybody in a session. nil means that Vonage
 // accepted it, not that anybody received it. Nobody there is ClassNoRecipients.
-// A signal repeated after ClassAmbiguous may be heard twice.
+// A signal repeated after ClassAmbiguous may be received twice.
 func (c *Client) Signal(ctx context.Context, sessionID string, s Signal) error {
 	if err := c.credentials.OwnsSession(sessionID); err != nil {
 		return terminal(OpSignal, err)

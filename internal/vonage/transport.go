@@ -15,7 +15,7 @@ import (
 )
 
 // maxIdleConns is how many connections stay open without HTTP/2, where each
-// request under way needs its own: enough for a large class told at once.
+// request under way needs its own: enough for a large class at once.
 const maxIdleConns = 512
 
 // NewTransport returns the transport a Client uses by default: HTTP/2 over TLS
