@@ -7,14 +7,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Conditions of a BreakoutSet, beside Ready, Reconciling and Stalled. Ready=True means that the spec is honoured now: a set that is
-// closed, scheduled, or waits for its turn as it was told to is Ready as well.
+// Conditions of a BreakoutSet, beside Ready, Reconciling and Stalled. Ready=True means that the spec is honored now: a set that is
+// closed, scheduled, or waits for its turn as it should is Ready as well.
 const (
-	// OpenCondition is true when the rooms are open and everybody was told. Reasons: True: Opened. False: Opening, Closing, Closed,
+	// OpenCondition is true when the rooms are open and delivered to everybody. Reasons: True: Opened. False: Opening, Closing, Closed,
 	// TimeUp, Scheduled, Waiting, Missed, MeetingRoomBusy, and what stands in the way.
 	OpenCondition = "Open"
 
-	// SignalsDeliveredCondition is true when every session was told the present state. Reasons: True: Delivered, NothingToSay. False:
+	// SignalsDeliveredCondition is true when the present state was delivered to every session. Reasons: True: Delivered, NothingToSay. False:
 	// Delivering, DeliveryFailed, VendorRejected, CredentialsRejected, VendorUnavailable.
 	SignalsDeliveredCondition = "SignalsDelivered"
 
@@ -25,16 +25,16 @@ const (
 
 // Reasons of a BreakoutSet's conditions, beside those shared by several kinds.
 const (
-	// OpenedReason, Open=True and Ready=True: the rooms are open and everybody was told.
+	// OpenedReason, Open=True and Ready=True: the rooms are open and delivered to everybody.
 	OpenedReason = "Opened"
 
-	// OpeningReason, Open=False and Ready=False: rooms are being made, or people are being told.
+	// OpeningReason, Open=False and Ready=False: rooms are being made, or signals are being delivered.
 	OpeningReason = "Opening"
 
 	// UpdatingReason, Ready=False: the set is open and an edit is being carried out.
 	UpdatingReason = "Updating"
 
-	// ClosingReason, Open=False and Ready=False: people were told to leave and have the grace to do so.
+	// ClosingReason, Open=False and Ready=False: people were called back and have the grace to leave.
 	ClosingReason = "Closing"
 
 	// ClosedReason, Open=False and Ready=True: the set is closed, as its spec asks.
@@ -70,16 +70,16 @@ const (
 	// RoomInvalidReason: the API server refuses a breakout room as the template describes it; the message says why.
 	RoomInvalidReason = "RoomInvalid"
 
-	// DeliveredReason, SignalsDelivered=True: every session was told the present state, or had nobody in it.
+	// DeliveredReason, SignalsDelivered=True: the present state was delivered to every session, or nobody is in it.
 	DeliveredReason = "Delivered"
 
-	// NothingToSayReason, SignalsDelivered=True: there was nothing to tell anybody yet.
+	// NothingToSayReason, SignalsDelivered=True: there was nothing to send to anybody yet.
 	NothingToSayReason = "NothingToSay"
 
-	// DeliveringReason, SignalsDelivered=False: sessions are being told.
+	// DeliveringReason, SignalsDelivered=False: signals are being delivered.
 	DeliveringReason = "Delivering"
 
-	// DeliveryFailedReason, SignalsDelivered=False: some sessions could not be told for two minutes; status.signals.failed names their rooms.
+	// DeliveryFailedReason, SignalsDelivered=False: signals to some sessions failed for two minutes; status.signals.failed names their rooms.
 	DeliveryFailedReason = "DeliveryFailed"
 
 	// PlacementsHonouredReason, PlacementsHonoured=True: everybody is where the assignment wants them.
@@ -136,7 +136,7 @@ const (
 	// ReturnAutomatic takes clients back by themselves when the time is up.
 	ReturnAutomatic ReturnMode = "Automatic"
 
-	// ReturnManual only tells clients; they are called back after the grace.
+	// ReturnManual only shows clients that the time is up; they are called back after the grace.
 	ReturnManual ReturnMode = "Manual"
 )
 
@@ -224,7 +224,7 @@ type BreakoutSetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="size(self.name) <= 63",message="the name of a meeting room with breakout rooms has at most 63 characters"
 	MeetingRoomRef LocalObjectReference `json:"meetingRoomRef,omitzero"`
 
-	// state is Open (default) or Closed. Mutable: Closed tells everybody to come back (`allRoomRemoved`) and, after closeGraceSeconds,
+	// state is Open (default) or Closed. Mutable: Closed calls everybody back (`allRoomRemoved`) and, after closeGraceSeconds,
 	// deletes the breakout rooms; Open opens anew.
 	// +optional
 	State DesiredBreakoutState `json:"state,omitempty"`
@@ -259,7 +259,7 @@ type BreakoutSetSpec struct {
 	// +optional
 	OpenAt *metav1.Time `json:"openAt,omitempty"`
 
-	// durationSeconds is how long the rooms stay open, counted from status.openedAt; without it they stay open until told. 1 to 86400.
+	// durationSeconds is how long the rooms stay open, counted from status.openedAt; without it they stay open until state is Closed. 1 to 86400.
 	// Mutable: a change while open sends `count-down-timer`; a longer one after the time was up re-opens the rooms.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -273,7 +273,7 @@ type BreakoutSetSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	WarningSeconds *int32 `json:"warningSeconds,omitempty"`
 
-	// returnMode says what clients do when the time is up: Automatic (default), they come back by themselves; Manual, they are only told, and
+	// returnMode says what clients do when the time is up: Automatic (default), they come back by themselves; Manual, they only show it, and
 	// called back after closeGraceSeconds. Mutable: a change while open sends `count-down-timer`.
 	// +optional
 	ReturnMode ReturnMode `json:"returnMode,omitempty"`
@@ -298,17 +298,17 @@ const (
 	StateScheduled BreakoutSetState = "Scheduled"
 	// StateWaiting: another set of the meeting room is open.
 	StateWaiting BreakoutSetState = "Waiting"
-	// StateOpening: rooms are being made, or people are being told.
+	// StateOpening: rooms are being made, or signals are being delivered.
 	StateOpening BreakoutSetState = "Opening"
-	// StateOpen: rooms are open and everybody was told.
+	// StateOpen: rooms are open and delivered to everybody.
 	StateOpen BreakoutSetState = "Open"
-	// StateClosing: people were told to leave and have the grace to do so.
+	// StateClosing: people were called back and have the grace to leave.
 	StateClosing BreakoutSetState = "Closing"
 	// StateClosed: no rooms are open.
 	StateClosed BreakoutSetState = "Closed"
 )
 
-// BreakoutRoomStatus is one breakout room as everybody was told, or is being told, that it is.
+// BreakoutRoomStatus is one breakout room as it was delivered to everybody, or is being delivered.
 type BreakoutRoomStatus struct {
 	// name is the room's name within the set.
 	// +required
@@ -345,7 +345,7 @@ type BreakoutRoomStatus struct {
 	Participants []ParticipantName `json:"participants,omitempty"`
 }
 
-// TimerStatus is the countdown as everybody was told, or is being told, that it is.
+// TimerStatus is the countdown as it was delivered to everybody, or is being delivered.
 type TimerStatus struct {
 	// endTime is when the time is up.
 	// +required
@@ -543,7 +543,7 @@ type SignalsStatus struct {
 	FormerNames []FormerName `json:"formerNames,omitempty"`
 }
 
-// BreakoutSetStatus is what the operator observed, planned and told.
+// BreakoutSetStatus is what the operator observed, planned and delivered.
 type BreakoutSetStatus struct {
 	// conditions are Ready, Open, SignalsDelivered and PlacementsHonoured, and Reconciling or Stalled while true.
 	// +optional
@@ -574,13 +574,13 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	MainSessionID string `json:"mainSessionID,omitempty"`
 
-	// mainDisplayName is the main room's name that browsers were told; fixed while the set is open.
+	// mainDisplayName is the main room's name that browsers received; fixed while the set is open.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	MainDisplayName string `json:"mainDisplayName,omitempty"`
 
-	// mode is the assignment mode that the rooms were opened with, or that people were told last.
+	// mode is the assignment mode that the rooms were opened with, or that people received last.
 	// +optional
 	Mode BreakoutSetMode `json:"mode,omitempty"`
 
@@ -611,7 +611,7 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	RoomSummary string `json:"roomSummary,omitempty"`
 
-	// rooms are the open breakout rooms and who belongs where: what everybody was told, or is being told.
+	// rooms are the open breakout rooms and who belongs where: what was delivered to everybody, or is being delivered.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
@@ -623,13 +623,13 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxItems=1000
 	MainParticipants []ParticipantName `json:"mainParticipants,omitempty"`
 
-	// hosts are the participants of role Host, as everybody was told.
+	// hosts are the participants of role Host, as delivered to everybody.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Hosts []ParticipantName `json:"hosts,omitempty"`
 
-	// coHosts are the participants of role CoHost, as everybody was told.
+	// coHosts are the participants of role CoHost, as delivered to everybody.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
@@ -645,7 +645,7 @@ type BreakoutSetStatus struct {
 	// +optional
 	Timer *TimerStatus `json:"timer,omitempty"`
 
-	// signals is how far everybody was told all this.
+	// signals is how far all this is delivered.
 	// +optional
 	Signals SignalsStatus `json:"signals,omitzero"`
 
@@ -656,7 +656,7 @@ type BreakoutSetStatus struct {
 	LastHandledResend string `json:"lastHandledResend,omitempty"`
 }
 
-// BreakoutSet splits a meeting into breakout rooms, decides who goes where, and tells the browsers.
+// BreakoutSet splits a meeting into breakout rooms, decides who goes where, and sends that to the browsers.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -685,7 +685,7 @@ type BreakoutSet struct {
 	// +required
 	Spec BreakoutSetSpec `json:"spec,omitzero"`
 
-	// status is the observed state of the set: rooms, people, timer, and how far everybody was told.
+	// status is the observed state of the set: rooms, people, timer, and how far they are delivered.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status BreakoutSetStatus `json:"status,omitzero"`

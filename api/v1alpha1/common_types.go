@@ -6,7 +6,7 @@ package v1alpha1
 // Conditions that several kinds share. Ready is on every kind from the operator's first visit on; Reconciling and Stalled are there only
 // while they are true, as kstatus asks for, so that `kubectl wait`, Flux and Argo CD need no further knowledge.
 const (
-	// ReadyCondition is true when the spec is honoured now; on a RoomSignal when it was sent.
+	// ReadyCondition is true when the spec is honored now; on a RoomSignal when it was sent.
 	ReadyCondition = "Ready"
 
 	// ReconcilingCondition is there, and true, while the operator is still working towards the spec without needing anybody's help.

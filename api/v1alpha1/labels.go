@@ -17,17 +17,17 @@ const (
 	// DefaultAccountAnnotation, with the value "true", marks the VonageAccount of rooms that name none.
 	DefaultAccountAnnotation = "breakout-operator.io/is-default-account"
 
-	// ResendAnnotation on a BreakoutSet, whenever it gets a new value, has everybody told the present rooms and timer once more. The handled
+	// ResendAnnotation on a BreakoutSet, whenever it gets a new value, has everybody sent the present rooms and timer once more. The handled
 	// value is in status.lastHandledResend.
 	ResendAnnotation = "breakout-operator.io/resend"
 
 	// MeetingRoomFinalizer holds a MeetingRoom until the people in its session are disconnected.
 	MeetingRoomFinalizer = "breakout-operator.io/meeting-room"
 
-	// FarewellFinalizer holds a child MeetingRoom until its people were told to leave and had the grace to do so.
+	// FarewellFinalizer holds a child MeetingRoom until it is drained: its people received the closing notice and had the grace to leave.
 	FarewellFinalizer = "breakout-operator.io/farewell"
 
-	// BreakoutSetFinalizer holds a BreakoutSet until everybody was told that its rooms close.
+	// BreakoutSetFinalizer holds a BreakoutSet until everybody received that its rooms close.
 	BreakoutSetFinalizer = "breakout-operator.io/breakout-set"
 )
 

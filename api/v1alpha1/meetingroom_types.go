@@ -185,7 +185,7 @@ type Participant struct {
 	Name ParticipantName `json:"name,omitempty"`
 
 	// role is Host, CoHost, Participant (default) or Viewer. Host and CoHost get a token of role moderator, Participant of publisher, Viewer
-	// of subscriber. Mutable: a change replaces the token, and tells the browsers while breakout rooms are open.
+	// of subscriber. Mutable: a change replaces the token, and is sent to the browsers while breakout rooms are open.
 	// +optional
 	Role ParticipantRole `json:"role,omitempty"`
 

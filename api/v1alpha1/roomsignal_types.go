@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DeliveredCondition of a RoomSignal is true when every target was told, or had nobody in it. Reasons: True: Delivered, NoRecipients.
+// DeliveredCondition of a RoomSignal is true when the signal was delivered to every target, or nobody is in it. Reasons: True: Delivered, NoRecipients.
 // False: WaitingForEarlierSignal, Delivering, DeadlineExceeded, DeliveryIncomplete, SignalTooLarge, UnknownRoom, BreakoutSetNotOpen, and what
 // stands in the way.
 const DeliveredCondition = "Delivered"
@@ -29,7 +29,7 @@ const (
 	// BreakoutSetNotOpenReason, Delivered=False: the referenced BreakoutSet is not open.
 	BreakoutSetNotOpenReason = "BreakoutSetNotOpen"
 
-	// DeliveryIncompleteReason, Delivered=False: some of the rooms could not be told; status.deliveries says which.
+	// DeliveryIncompleteReason, Delivered=False: the signal could not be delivered to some of the rooms; status.deliveries says which.
 	DeliveryIncompleteReason = "DeliveryIncomplete"
 
 	// SignalTooLargeReason, Delivered=False: the signal is over the vendor's limit; make a shorter one.
@@ -106,7 +106,7 @@ type RoomSignalSpec struct {
 	// +optional
 	Message *Message `json:"message,omitempty"`
 
-	// raiseHand tells the hosts that somebody asks for them (signal type `raise-hand`).
+	// raiseHand shows the hosts that somebody asks for them (signal type `raise-hand`).
 	// +optional
 	RaiseHand *RaiseHand `json:"raiseHand,omitempty"`
 
@@ -179,12 +179,12 @@ type RoomSignalStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// order is the resourceVersion of the signal's creation, by which signals made within the same second are told apart.
+	// order is the resourceVersion of the signal's creation, by which signals made within the same second are ordered.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Order int64 `json:"order,omitempty"`
 
-	// completionTime is when the signal was done with, delivered or failed. From then on nothing is sent.
+	// completionTime is when the signal was completed, delivered or failed. From then on nothing is sent.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 

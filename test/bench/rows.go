@@ -60,7 +60,7 @@ func (b *bench) withOperator(ctx context.Context, do func(*rig.Operator) error, 
 // breakout measures from the creation of a set to everybody having been told.
 func (b *bench) breakout(ctx context.Context, rooms, people int, target string) ([]*result, error) {
 	rooms, people = b.count(rooms), b.count(people)
-	res := &result{Name: fmt.Sprintf("%d breakout rooms, %d people, opened and told; vendor 100 ms", rooms, people), Unit: "s", Target: target}
+	res := &result{Name: fmt.Sprintf("%d breakout rooms, %d people, opened and delivered; vendor 100 ms", rooms, people), Unit: "s", Target: target}
 	b.Simulator.SetLatency(100 * time.Millisecond)
 	defer b.Simulator.SetLatency(0)
 	err := b.runs(func(int) error {
