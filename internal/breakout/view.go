@@ -151,6 +151,7 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 			v.Hosts = append(v.Hosts, p.Name)
 		case v1alpha1.RoleCoHost:
 			v.CoHosts = append(v.CoHosts, p.Name)
+		default: // leads nobody
 		}
 	}
 	return v, adjusted

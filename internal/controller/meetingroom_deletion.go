@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -74,13 +75,16 @@ func (r *MeetingRoomReconciler) awaitDrain(ctx context.Context, room *v1alpha1.M
 	}
 	set := &v1alpha1.BreakoutSet{}
 	err := r.APIReader.Get(ctx, client.ObjectKey{Namespace: room.Namespace, Name: owner.Name}, set)
-	if client.IgnoreNotFound(err) != nil {
-		return time.Time{}, err
-	}
-	if err != nil || set.UID != owner.UID {
+	switch {
+	case apierrors.IsNotFound(err):
 		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	case set.UID != owner.UID:
+		return time.Time{}, nil // another one of the same name
+	default:
+		return time.Now().Add(recheckLock), nil
 	}
-	return time.Now().Add(recheckLock), nil
 }
 
 // awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do. It returns the zero time

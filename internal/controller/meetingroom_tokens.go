@@ -114,6 +114,7 @@ func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string,
 			if refs == nil {
 				published.Token = texts[i]
 			}
+		default: // stays as it is
 		}
 		switch {
 		case refs != nil && t.action != keepOutdated:

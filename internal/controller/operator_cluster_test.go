@@ -43,9 +43,12 @@ type cluster struct {
 const operatorUser = "the-operator"
 
 var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
+	var config *rest.Config
 	var c *cluster
 
-	BeforeAll(func(ctx SpecContext) { c = newCluster(ctx) }, NodeTimeout(20*time.Minute)) // the control plane may have to be built first
+	// The control plane may have to be built first.
+	BeforeAll(func(ctx SpecContext) { config = startControlPlane(ctx) }, NodeTimeout(20*time.Minute))
+	BeforeAll(func() { c = newCluster(config) })
 
 	// Here because the API server in memory allows everybody everything.
 	It("tokens in Secrets need the Role of config/rbac-token-secrets, and come as soon as it is there", func() {
@@ -121,15 +124,23 @@ var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
 	})
 })
 
-func newCluster(ctx context.Context) *cluster {
+func startControlPlane(ctx context.Context) *rest.Config {
 	GinkgoHelper()
-	SetDefaultEventuallyTimeout(time.Minute)
-	c := &cluster{}
-	plane, err := sandbox.Start(ctx, sandbox.Options{CRDs: []string{filepath.Join("..", "..", "config", "crd", "bases")}, Progress: GinkgoWriter})
+	plane, err := sandbox.Start(ctx, sandbox.Options{
+		CRDs: []string{filepath.Join("..", "..", "config", "crd", "bases")}, Progress: GinkgoWriter,
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return plane.Stop() })
 	config := plane.Config()
 	config.QPS = -1
+	return config
+}
+
+func newCluster(config *rest.Config) *cluster {
+	GinkgoHelper()
+	SetDefaultEventuallyTimeout(time.Minute)
+	c := &cluster{}
+	var err error
 	c.admin, err = client.New(config, client.Options{Scheme: controller.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	c.vendor = simulator.New(simulator.Options{Projects: []simulator.Project{{Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey}}})

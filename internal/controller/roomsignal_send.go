@@ -197,6 +197,7 @@ func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, 
 		return nil
 	case vonage.ClassTerminal:
 		d.Result = v1alpha1.DeliveryFailed
+	default: // stays pending
 	}
 	f := failureOf(err, int(d.Attempts)-1, signal.UID)
 	return &f

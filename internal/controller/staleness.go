@@ -101,7 +101,7 @@ func (c *conflictRetrier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	switch {
 	case retry:
 		return ctrl.Result{RequeueAfter: staleDelay(times)}, nil
-	case ctx.Err() != nil:
+	case isDone(ctx):
 		return ctrl.Result{}, nil
 	case err != nil:
 		return ctrl.Result{}, err
@@ -109,6 +109,9 @@ func (c *conflictRetrier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return result, nil
 	}
 }
+
+// isDone is whether the process is stopping.
+func isDone(ctx context.Context) bool { return ctx.Err() != nil }
 
 // count counts one more time, or forgets, and returns how often it was before.
 func (c *conflictRetrier) count(req ctrl.Request, retry bool) int {
