@@ -7,19 +7,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Conditions of a BreakoutSet, beside Ready, Reconciling and Stalled. Ready=True means that the spec is honored now: a set that is
-// closed, scheduled, or waits for its turn as it should is Ready as well.
+// Conditions of a BreakoutSet, beside Ready, Reconciling and Stalled. Ready=True means that the spec is honored now: a
+// set that is closed, scheduled, or waits for its turn as it should is Ready as well.
 const (
-	// OpenCondition is true when the rooms are open and delivered to everybody. Reasons: True: Opened. False: Opening, Closing, Closed,
-	// TimeUp, Scheduled, Waiting, Missed, MeetingRoomBusy, and what stands in the way.
+	// OpenCondition is true when the rooms are open and delivered to everybody. Reasons: True: Opened. False: Opening,
+	// Closing, Closed, TimeUp, Scheduled, Waiting, Missed, MeetingRoomBusy, and what stands in the way.
 	OpenCondition = "Open"
 
-	// SignalsDeliveredCondition is true when the present state was delivered to every session. Reasons: True: Delivered, NothingToSay. False:
-	// Delivering, DeliveryFailed, VendorRejected, CredentialsRejected, VendorUnavailable.
+	// SignalsDeliveredCondition is true when the present state was delivered to every session. Reasons: True:
+	// Delivered, NothingToSay. False: Delivering, DeliveryFailed, VendorRejected, CredentialsRejected,
+	// VendorUnavailable.
 	SignalsDeliveredCondition = "SignalsDelivered"
 
-	// PlacementsHonouredCondition is false when the assignment could not do all that was asked; the rooms are open all the same. Reasons:
-	// True: PlacementsHonoured. False: UnknownRoom, UnknownParticipant, OverCapacity, NoPlaceLeft, NamesAdjusted.
+	// PlacementsHonouredCondition is false when the assignment could not do all that was asked; the rooms are open all
+	// the same. Reasons: True: PlacementsHonoured. False: UnknownRoom, UnknownParticipant, OverCapacity, NoPlaceLeft,
+	// NamesAdjusted.
 	PlacementsHonouredCondition = "PlacementsHonoured"
 )
 
@@ -46,13 +48,15 @@ const (
 	// ScheduledReason, Open=False and Ready=True: openAt is still to come.
 	ScheduledReason = "Scheduled"
 
-	// WaitingReason, Open=False and Ready=True: openAt has come, and another set of the same meeting room is still open.
+	// WaitingReason, Open=False and Ready=True: openAt has come, and another set of the same meeting room is still
+	// open.
 	WaitingReason = "Waiting"
 
 	// MissedReason, Open=False and Ready=True: the set was never opened and its time is already over.
 	MissedReason = "Missed"
 
-	// MeetingRoomBusyReason, Open=False and Ready=False: another set of the same meeting room is open. This one opens when it is its turn.
+	// MeetingRoomBusyReason, Open=False and Ready=False: another set of the same meeting room is open. This one opens
+	// when it is its turn.
 	MeetingRoomBusyReason = "MeetingRoomBusy"
 
 	// MeetingRoomIsBreakoutReason: the referenced meeting room is itself a breakout room.
@@ -61,7 +65,8 @@ const (
 	// RoomNameTakenReason: a MeetingRoom of the name that a breakout room needs exists and does not belong to the set.
 	RoomNameTakenReason = "RoomNameTaken"
 
-	// TooManyTokensReason: with mode Choose everybody gets a token for every room, and rooms × participants is over 5000.
+	// TooManyTokensReason: with mode Choose everybody gets a token for every room, and rooms × participants is over
+	// 5000.
 	TooManyTokensReason = "TooManyTokens"
 
 	// TooManyParticipantsReason: a breakout room would list more than 300 people with tokens.delivery Status.
@@ -79,7 +84,8 @@ const (
 	// DeliveringReason, SignalsDelivered=False: signals are being delivered.
 	DeliveringReason = "Delivering"
 
-	// DeliveryFailedReason, SignalsDelivered=False: signals to some sessions failed for two minutes; status.signals.failed names their rooms.
+	// DeliveryFailedReason, SignalsDelivered=False: signals to some sessions failed for two minutes;
+	// status.signals.failed names their rooms.
 	DeliveryFailedReason = "DeliveryFailed"
 
 	// PlacementsHonouredReason, PlacementsHonoured=True: everybody is where the assignment wants them.
@@ -88,16 +94,20 @@ const (
 	// UnknownRoomReason, PlacementsHonoured=False: a placement names a room that the set does not have; it is ignored.
 	UnknownRoomReason = "UnknownRoom"
 
-	// UnknownParticipantReason, PlacementsHonoured=False: a placement names somebody who is not a participant of the meeting room; it is ignored.
+	// UnknownParticipantReason, PlacementsHonoured=False: a placement names somebody who is not a participant of the
+	// meeting room; it is ignored.
 	UnknownParticipantReason = "UnknownParticipant"
 
-	// OverCapacityReason, PlacementsHonoured=False: more people are placed in a room, or already inside, than it takes; nobody is thrown out.
+	// OverCapacityReason, PlacementsHonoured=False: more people are placed in a room, or already inside, than it takes;
+	// nobody is thrown out.
 	OverCapacityReason = "OverCapacity"
 
-	// NoPlaceLeftReason, PlacementsHonoured=False: the rooms are full; status.unassigned names who stays in the main room.
+	// NoPlaceLeftReason, PlacementsHonoured=False: the rooms are full; status.unassigned names who stays in the main
+	// room.
 	NoPlaceLeftReason = "NoPlaceLeft"
 
-	// NamesAdjustedReason, PlacementsHonoured=False: rooms with the same displayName, or the main room's, are shown with a number, since browsers tell rooms apart by name.
+	// NamesAdjustedReason, PlacementsHonoured=False: rooms with the same displayName, or the main room's, are shown
+	// with a number, since browsers tell rooms apart by name.
 	NamesAdjustedReason = "NamesAdjusted"
 )
 
@@ -148,23 +158,24 @@ type BreakoutRoomName string
 
 // BreakoutRoomSpec describes one breakout room.
 type BreakoutRoomSpec struct {
-	// name is the room's name within the set: a DNS label of at most 40 characters, not "main". Its MeetingRoom is called <set>-<name>. It is
-	// the list's key: another name is another room, with another session.
+	// name is the room's name within the set: a DNS label of at most 40 characters, not "main". Its MeetingRoom is
+	// called <set>-<name>. It is the list's key: another name is another room, with another session.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self != 'main'",message="main is the main room's name"
 	Name BreakoutRoomName `json:"name,omitempty"`
 
-	// displayName is what people see; name by default. 1 to 64 characters, without control characters and without blanks at either end. Browsers
-	// tell rooms apart by it: where two are alike, or like the main room's, a number is added and a condition says so. Mutable: a change while
-	// the set is open sends `roomEdited`.
+	// displayName is what people see; name by default. 1 to 64 characters, without control characters and without
+	// blanks at either end. Browsers tell rooms apart by it: where two are alike, or like the main room's, a number is
+	// added and a condition says so. Mutable: a change while the set is open sends `roomEdited`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="displayName has no control characters and no blank at either end"
 	DisplayName string `json:"displayName,omitempty"`
 
-	// maxParticipants is how many people mode Automatic puts into the room, and how many browsers let choose it; 0 means no limit;
-	// spec.maxParticipants by default. Nobody who is inside is thrown out when it shrinks. Mutable: a change while the set is open sends `roomEdited`.
+	// maxParticipants is how many people mode Automatic puts into the room, and how many browsers let choose it; 0
+	// means no limit; spec.maxParticipants by default. Nobody who is inside is thrown out when it shrinks. Mutable: a
+	// change while the set is open sends `roomEdited`.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
@@ -178,23 +189,24 @@ type Placement struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	Participant ParticipantName `json:"participant,omitempty"`
 
-	// room is the name of a room of the set, or "main" to stay in the main room. Mutable: a change while the set is open moves the
-	// participant and sends `participantMoved`.
+	// room is the name of a room of the set, or "main" to stay in the main room. Mutable: a change while the set is
+	// open moves the participant and sends `participantMoved`.
 	// +required
 	Room BreakoutRoomName `json:"room,omitempty"`
 }
 
 // AssignmentSpec says who goes where.
 type AssignmentSpec struct {
-	// mode is Automatic (default): participants without a placement are spread evenly, and nobody who has a room is moved again; Choose: they
-	// choose in their browser, and everybody gets a token for every room; or Manual: they stay in the main room. Hosts, co-hosts and viewers
-	// are never assigned by a mode. Mutable.
+	// mode is Automatic (default): participants without a placement are spread evenly, and nobody who has a room is
+	// moved again; Choose: they choose in their browser, and everybody gets a token for every room; or Manual: they
+	// stay in the main room. Hosts, co-hosts and viewers are never assigned by a mode. Mutable.
 	// +optional
 	Mode BreakoutSetMode `json:"mode,omitempty"`
 
-	// placements put single participants, hosts and co-hosts too, into rooms; they win over the mode and over maxParticipants. At most 1000. A
-	// placement that names an unknown room or participant is ignored and shown in condition PlacementsHonoured. Removing one moves nobody in
-	// mode Automatic, and calls its participant back to the main room otherwise. Mutable.
+	// placements put single participants, hosts and co-hosts too, into rooms; they win over the mode and over
+	// maxParticipants. At most 1000. A placement that names an unknown room or participant is ignored and shown in
+	// condition PlacementsHonoured. Removing one moves nobody in mode Automatic, and calls its participant back to the
+	// main room otherwise. Mutable.
 	// +optional
 	// +listType=map
 	// +listMapKey=participant
@@ -208,7 +220,8 @@ type BreakoutRoomTemplate struct {
 	// +optional
 	Session *SessionSpec `json:"session,omitempty"`
 
-	// tokens says how long the breakout rooms' tokens live and where they are published; the main room's spec.tokens by default. Mutable.
+	// tokens says how long the breakout rooms' tokens live and where they are published; the main room's spec.tokens by
+	// default. Mutable.
 	// +optional
 	Tokens *TokensSpec `json:"tokens,omitempty"`
 }
@@ -217,34 +230,35 @@ type BreakoutRoomTemplate struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.rooms) || size(self.rooms) == 0",message="rooms and replicas exclude each other: list the rooms, or say how many",fieldPath=".replicas"
 // +kubebuilder:validation:XValidation:rule="(has(self.template) && has(self.template.session)) == (has(oldSelf.template) && has(oldSelf.template.session)) && (!has(self.template) || !has(self.template.session) || self.template.session == oldSelf.template.session)",message="template.session is immutable: make another set for other sessions",fieldPath=".template.session"
 type BreakoutSetSpec struct {
-	// meetingRoomRef names the main room, in the same namespace: a MeetingRoom that is not itself a breakout room. Its name has at most 63
-	// characters. Immutable.
+	// meetingRoomRef names the main room, in the same namespace: a MeetingRoom that is not itself a breakout room. Its
+	// name has at most 63 characters. Immutable.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="meetingRoomRef is immutable: make another set"
 	// +kubebuilder:validation:XValidation:rule="size(self.name) <= 63",message="the name of a meeting room with breakout rooms has at most 63 characters"
 	MeetingRoomRef LocalObjectReference `json:"meetingRoomRef,omitzero"`
 
-	// state is Open (default) or Closed. Mutable: Closed calls everybody back (`allRoomRemoved`) and, after closeGraceSeconds,
-	// deletes the breakout rooms; Open opens anew.
+	// state is Open (default) or Closed. Mutable: Closed calls everybody back (`allRoomRemoved`) and, after
+	// closeGraceSeconds, deletes the breakout rooms; Open opens anew.
 	// +optional
 	State DesiredBreakoutState `json:"state,omitempty"`
 
-	// rooms lists the breakout rooms; at most 500; excludes replicas. Mutable: while the set is open, a room added sends `roomAdded`, one
-	// removed moves its people and sends `roomRemoved`.
+	// rooms lists the breakout rooms; at most 500; excludes replicas. Mutable: while the set is open, a room added
+	// sends `roomAdded`, one removed moves its people and sends `roomRemoved`.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=500
 	Rooms []BreakoutRoomSpec `json:"rooms,omitempty"`
 
-	// replicas asks for that many rooms named room-1, room-2, …; 0 to 500; excludes rooms. Where neither is given there are no rooms yet.
-	// Mutable, by `kubectl scale` too: as adding to and removing from the end of rooms.
+	// replicas asks for that many rooms named room-1, room-2, …; 0 to 500; excludes rooms. Where neither is given there
+	// are no rooms yet. Mutable, by `kubectl scale` too: as adding to and removing from the end of rooms.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=500
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// maxParticipants is how many people a room takes that gives no number itself; 0 (default) means no limit. Mutable, as that of a room.
+	// maxParticipants is how many people a room takes that gives no number itself; 0 (default) means no limit. Mutable,
+	// as that of a room.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
@@ -254,32 +268,34 @@ type BreakoutSetSpec struct {
 	// +optional
 	Assignment *AssignmentSpec `json:"assignment,omitempty"`
 
-	// openAt is when the rooms open; at once by default. When the operator comes late they open late, unless durationSeconds is already over
-	// by then. Mutable: a later time, while open, closes the rooms until then.
+	// openAt is when the rooms open; at once by default. When the operator comes late they open late, unless
+	// durationSeconds is already over by then. Mutable: a later time, while open, closes the rooms until then.
 	// +optional
 	OpenAt *metav1.Time `json:"openAt,omitempty"`
 
-	// durationSeconds is how long the rooms stay open, counted from status.openedAt; without it they stay open until state is Closed. 1 to 86400.
-	// Mutable: a change while open sends `count-down-timer`; a longer one after the time was up re-opens the rooms.
+	// durationSeconds is how long the rooms stay open, counted from status.openedAt; without it they stay open until
+	// state is Closed. 1 to 86400. Mutable: a change while open sends `count-down-timer`; a longer one after the time
+	// was up re-opens the rooms.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	DurationSeconds *int32 `json:"durationSeconds,omitempty"`
 
-	// warningSeconds is for how many seconds before the end browsers show the countdown; 0 to 3600, default 30. Mutable: a change while open
-	// sends `count-down-timer`.
+	// warningSeconds is for how many seconds before the end browsers show the countdown; 0 to 3600, default 30.
+	// Mutable: a change while open sends `count-down-timer`.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	WarningSeconds *int32 `json:"warningSeconds,omitempty"`
 
-	// returnMode says what clients do when the time is up: Automatic (default), they come back by themselves; Manual, they only show it, and
-	// called back after closeGraceSeconds. Mutable: a change while open sends `count-down-timer`.
+	// returnMode says what clients do when the time is up: Automatic (default), they come back by themselves; Manual,
+	// they only show it, and are called back after closeGraceSeconds. Mutable: a change while open sends
+	// `count-down-timer`.
 	// +optional
 	ReturnMode ReturnMode `json:"returnMode,omitempty"`
 
-	// closeGraceSeconds is how long people have to leave a room that closes, before whoever is left is disconnected; 6 to 600, default 15.
-	// Mutable.
+	// closeGraceSeconds is how long people have to leave a room that closes, before whoever is left is disconnected; 6
+	// to 600, default 15. Mutable.
 	// +optional
 	// +kubebuilder:validation:Minimum=6
 	// +kubebuilder:validation:Maximum=600
@@ -388,13 +404,15 @@ type TimerChange string
 const (
 	// TimerSet: that a countdown runs, or runs otherwise than before.
 	TimerSet TimerChange = "Set"
-	// TimerClear: that the countdown ends now, the first of the two steps that browsers need to drop a running countdown.
+	// TimerClear: that the countdown ends now, the first of the two steps that browsers need to drop a running
+	// countdown.
 	TimerClear TimerChange = "Clear"
 	// TimerCleared: that there is no countdown, the second step.
 	TimerCleared TimerChange = "Cleared"
 )
 
-// PendingMove is somebody who is to be told to go to another room: from here to where status.rooms lists them, or to the main room.
+// PendingMove is somebody who is to be told to go to another room: from here to where status.rooms lists them, or to
+// the main room.
 type PendingMove struct {
 	// participant is who is to be told.
 	// +required
@@ -409,7 +427,8 @@ type PendingMove struct {
 	NotBefore *metav1.MicroTime `json:"notBefore,omitempty"`
 }
 
-// PendingSignals is what changed and not everybody was told yet: kinds and names, the messages follow from them and from the rest of status.
+// PendingSignals is what changed and not everybody was told yet: kinds and names, the messages follow from them and
+// from the rest of status.
 type PendingSignals struct {
 	// announcement is what is to be said about the set as a whole.
 	// +optional
@@ -449,7 +468,8 @@ type PendingSignals struct {
 	// +optional
 	Timer TimerChange `json:"timer,omitempty"`
 
-	// formerEnds are when earlier countdowns end that browsers may have which have not heard of the change, and at which they go back by themselves.
+	// formerEnds are when earlier countdowns end that browsers may have which have not heard of the change, and at
+	// which they go back by themselves.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -494,8 +514,8 @@ type FormerName struct {
 
 // SignalsStatus is how far everybody was told the rooms, people and timer of the status.
 type SignalsStatus struct {
-	// revision is the number of the newest plan; it is in the data of every signal, so that clients can drop repeats. Later plans have greater
-	// ones: milliseconds since 1970, or one more than the last.
+	// revision is the number of the newest plan; it is in the data of every signal, so that clients can drop repeats.
+	// Later plans have greater ones: milliseconds since 1970, or one more than the last.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Revision int64 `json:"revision,omitempty"`
@@ -510,8 +530,8 @@ type SignalsStatus struct {
 	// +kubebuilder:validation:MaxItems=1501
 	Missing []BreakoutRoomName `json:"missing,omitempty"`
 
-	// startedAt is when the telling began that the missing rooms have not had in full and the others have; absent when there is none. What has become
-	// due since then is told to everybody after it.
+	// startedAt is when the telling began that the missing rooms have not had in full and the others have; absent when
+	// there is none. What has become due since then is told to everybody after it.
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 
@@ -535,8 +555,8 @@ type SignalsStatus struct {
 	// +optional
 	RenamedAt *metav1.MicroTime `json:"renamedAt,omitempty"`
 
-	// formerNames are the names of rooms that are being renamed, which browsers may know them by still; no other room is shown under one of them
-	// meanwhile.
+	// formerNames are the names of rooms that are being renamed, which browsers may know them by still; no other room
+	// is shown under one of them meanwhile.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500

@@ -3,16 +3,19 @@
 
 package v1alpha1
 
-// Conditions that several kinds share. Ready is on every kind from the operator's first visit on; Reconciling and Stalled are there only
-// while they are true, as kstatus asks for, so that `kubectl wait`, Flux and Argo CD need no further knowledge.
+// Conditions that several kinds share. Ready is on every kind from the operator's first visit on; Reconciling and
+// Stalled are there only while they are true, as kstatus asks for, so that `kubectl wait`, Flux and Argo CD need no
+// further knowledge.
 const (
 	// ReadyCondition is true when the spec is honored now; on a RoomSignal when it was sent.
 	ReadyCondition = "Ready"
 
-	// ReconcilingCondition is there, and true, while the operator is still working towards the spec without needing anybody's help.
+	// ReconcilingCondition is there, and true, while the operator is still working towards the spec without needing
+	// anybody's help.
 	ReconcilingCondition = "Reconciling"
 
-	// StalledCondition is there, and true, while the operator can go no further until somebody changes something. The message says what.
+	// StalledCondition is there, and true, while the operator can go no further until somebody changes something. The
+	// message says what.
 	StalledCondition = "Stalled"
 )
 
@@ -24,7 +27,8 @@ const (
 	// DeletingReason: the object is being deleted and waits for its finalizers.
 	DeletingReason = "Deleting"
 
-	// VendorUnavailableReason: the Vonage API did not answer, or answered that it cannot now. The operator tries again by itself.
+	// VendorUnavailableReason: the Vonage API did not answer, or answered that it cannot now. The operator tries again
+	// by itself.
 	VendorUnavailableReason = "VendorUnavailable"
 
 	// VendorRateLimitedReason: the Vonage API asks for fewer calls. The operator slows down and goes on by itself.

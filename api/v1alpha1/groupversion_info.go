@@ -1,10 +1,12 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 contains the API of breakout-operator: video meeting rooms, breakout rooms and signals as Kubernetes resources.
+// Package v1alpha1 contains the API of breakout-operator: video meeting rooms, breakout rooms and signals as Kubernetes
+// resources.
 //
-// A VonageAccount is the platform team's: the vendor project and its credentials. A MeetingRoom is a session of the Vonage Video API with
-// the tokens of its participants. A BreakoutSet splits a meeting into breakout rooms. A RoomSignal says one thing once.
+// A VonageAccount is the platform team's: the vendor project and its credentials. A MeetingRoom is a session of the
+// Vonage Video API with the tokens of its participants. A BreakoutSet splits a meeting into breakout rooms. A
+// RoomSignal says one thing once.
 //
 // +kubebuilder:object:generate=true
 // +groupName=breakout-operator.io

@@ -9,12 +9,13 @@ import (
 
 // Conditions of a MeetingRoom, beside Ready, Reconciling and Stalled.
 const (
-	// SessionReadyCondition is true when the room has a session. Reasons: True: SessionCreated, SessionAdopted. False: one of the account,
-	// vendor and adoption reasons. Unknown: Reconciling.
+	// SessionReadyCondition is true when the room has a session. Reasons: True: SessionCreated, SessionAdopted. False:
+	// one of the account, vendor and adoption reasons. Unknown: Reconciling.
 	SessionReadyCondition = "SessionReady"
 
-	// TokensReadyCondition is true when every participant has a valid token, delivered as asked. Reasons: True: TokensMinted. False:
-	// SessionNotReady, AccountNotReady and the other account reasons, SecretsForbidden, SecretNameTaken, ConnectionDataTooLong, TokensExpired.
+	// TokensReadyCondition is true when every participant has a valid token, delivered as asked. Reasons: True:
+	// TokensMinted. False: SessionNotReady, AccountNotReady and the other account reasons, SecretsForbidden,
+	// SecretNameTaken, ConnectionDataTooLong, TokensExpired.
 	TokensReadyCondition = "TokensReady"
 )
 
@@ -35,28 +36,34 @@ const (
 	// AdoptionForbiddenReason, SessionReady=False: spec.sessionID is set and the account does not allow adoption.
 	AdoptionForbiddenReason = "AdoptionForbidden"
 
-	// SessionOfOtherProjectReason, SessionReady=False: spec.sessionID names a session of another project than the account's.
+	// SessionOfOtherProjectReason, SessionReady=False: spec.sessionID names a session of another project than the
+	// account's.
 	SessionOfOtherProjectReason = "SessionOfOtherProject"
 
 	// SessionIDInvalidReason, SessionReady=False: spec.sessionID is not a session ID.
 	SessionIDInvalidReason = "SessionIDInvalid"
 
-	// AccountMismatchReason, SessionReady=False: the account of the session now belongs to another project than the session does.
+	// AccountMismatchReason, SessionReady=False: the account of the session now belongs to another project than the
+	// session does.
 	AccountMismatchReason = "AccountMismatch"
 
 	// TokensMintedReason, TokensReady=True: every participant has a valid token.
 	TokensMintedReason = "TokensMinted"
 
-	// SecretsForbiddenReason, TokensReady=False: the operator may not write Secrets in this namespace; config/rbac-token-secrets grants it.
+	// SecretsForbiddenReason, TokensReady=False: the operator may not write Secrets in this namespace;
+	// config/rbac-token-secrets grants it.
 	SecretsForbiddenReason = "SecretsForbidden"
 
-	// SecretNameTakenReason, TokensReady=False: a Secret of the name that the tokens need exists and does not belong to the room.
+	// SecretNameTakenReason, TokensReady=False: a Secret of the name that the tokens need exists and does not belong to
+	// the room.
 	SecretNameTakenReason = "SecretNameTaken"
 
-	// ConnectionDataTooLongReason, TokensReady=False: a participant's name and connectionData make more than 1000 bytes of JSON.
+	// ConnectionDataTooLongReason, TokensReady=False: a participant's name and connectionData make more than 1000 bytes
+	// of JSON.
 	ConnectionDataTooLongReason = "ConnectionDataTooLong"
 
-	// TokensExpiredReason, TokensReady=False: tokens ran out and could not be replaced; SessionReady or the account say why.
+	// TokensExpiredReason, TokensReady=False: tokens ran out and could not be replaced; SessionReady or the account say
+	// why.
 	TokensExpiredReason = "TokensExpired"
 )
 
@@ -65,7 +72,8 @@ const (
 type ParticipantRole string
 
 const (
-	// RoleHost leads the meeting: a Vonage moderator. Breakout rooms are never assigned to a host, who may enter all of them.
+	// RoleHost leads the meeting: a Vonage moderator. Breakout rooms are never assigned to a host, who may enter all of
+	// them.
 	RoleHost ParticipantRole = "Host"
 
 	// RoleCoHost helps to lead: as a host, and shown as a co-host to the browsers.
@@ -130,7 +138,8 @@ const (
 	TokenDeliverySecret TokenDelivery = "Secret"
 )
 
-// ParticipantName is a participant's identity: free text. Where users write it, control characters and blanks at either end are refused.
+// ParticipantName is a participant's identity: free text. Where users write it, control characters and blanks at either
+// end are refused.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
 type ParticipantName string
@@ -150,7 +159,8 @@ type SessionSpec struct {
 	// +optional
 	MediaMode MediaMode `json:"mediaMode,omitempty"`
 
-	// archiveMode is Manual (default) or Always, which records whenever somebody is connected and needs Routed. Immutable.
+	// archiveMode is Manual (default) or Always, which records whenever somebody is connected and needs Routed.
+	// Immutable.
 	// +optional
 	ArchiveMode ArchiveMode `json:"archiveMode,omitempty"`
 
@@ -160,11 +170,13 @@ type SessionSpec struct {
 	// +kubebuilder:validation:MaxLength=80
 	ArchiveName string `json:"archiveName,omitempty"`
 
-	// archiveResolution is the picture size of the recordings; only with archiveMode Always. The vendor's default where unset. Immutable.
+	// archiveResolution is the picture size of the recordings; only with archiveMode Always. The vendor's default where
+	// unset. Immutable.
 	// +optional
 	ArchiveResolution ArchiveResolution `json:"archiveResolution,omitempty"`
 
-	// location is an IPv4 address near which Vonage picks the media server; near the first client where unset. Immutable.
+	// location is an IPv4 address near which Vonage picks the media server; near the first client where unset.
+	// Immutable.
 	// +optional
 	// +kubebuilder:validation:MinLength=7
 	// +kubebuilder:validation:MaxLength=15
@@ -178,20 +190,23 @@ type SessionSpec struct {
 
 // Participant is somebody who may enter the room.
 type Participant struct {
-	// name is the participant's identity everywhere: in tokens, placements and signals. 1 to 64 characters of free text, without control
-	// characters and without blanks at either end. It is the list's key: another name is another participant, with another token.
+	// name is the participant's identity everywhere: in tokens, placements and signals. 1 to 64 characters of free
+	// text, without control characters and without blanks at either end. It is the list's key: another name is another
+	// participant, with another token.
 	// +required
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="a name has no control characters and no blank at either end"
 	Name ParticipantName `json:"name,omitempty"`
 
-	// role is Host, CoHost, Participant (default) or Viewer. Host and CoHost get a token of role moderator, Participant of publisher, Viewer
-	// of subscriber. Mutable: a change replaces the token, and is sent to the browsers while breakout rooms are open.
+	// role is Host, CoHost, Participant (default) or Viewer. Host and CoHost get a token of role moderator, Participant
+	// of publisher, Viewer of subscriber. Mutable: a change replaces the token, and is sent to the browsers while
+	// breakout rooms are open.
 	// +optional
 	Role ParticipantRole `json:"role,omitempty"`
 
-	// connectionData is put into the token's connection data beside id, name, role and isCohost, which it cannot replace. At most 8 keys of 1
-	// to 32 characters with values of at most 64. Everybody in the session, and Vonage's logs, can read it: nothing personal. The whole
-	// connection data must fit in 1000 bytes, else TokensReady says for whom it does not. Mutable: a change replaces the token.
+	// connectionData is put into the token's connection data beside id, name, role and isCohost, which it cannot
+	// replace. At most 8 keys of 1 to 32 characters with values of at most 64. Everybody in the session, and Vonage's
+	// logs, can read it: nothing personal. The whole connection data must fit in 1000 bytes, else TokensReady says for
+	// whom it does not. Mutable: a change replaces the token.
 	// +optional
 	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
@@ -202,21 +217,22 @@ type Participant struct {
 
 // TokensSpec says how tokens are made and where they are published.
 type TokensSpec struct {
-	// ttlSeconds is how long a token lives, in seconds: 300 to 2592000 (30 days); default 14400 (4 hours). Tokens are replaced when a third
-	// of their life is left. A token handed out cannot be taken back before it expires, which speaks for a short life. Mutable: a change
-	// replaces the tokens.
+	// ttlSeconds is how long a token lives, in seconds: 300 to 2592000 (30 days); default 14400 (4 hours). Tokens are
+	// replaced when a third of their life is left. A token handed out cannot be taken back before it expires, which
+	// speaks for a short life. Mutable: a change replaces the tokens.
 	// +optional
 	// +kubebuilder:validation:Minimum=300
 	// +kubebuilder:validation:Maximum=2592000
 	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
 
-	// delivery is Status (default), which publishes tokens in the room's status, for at most 300 participants; or Secret, which publishes them
-	// in Secrets that the room owns and needs the Role of config/rbac-token-secrets in the namespace. Mutable: tokens are published in the
-	// new place and taken away from the old.
+	// delivery is Status (default), which publishes tokens in the room's status, for at most 300 participants; or
+	// Secret, which publishes them in Secrets that the room owns and needs the Role of config/rbac-token-secrets in the
+	// namespace. Mutable: tokens are published in the new place and taken away from the old.
 	// +optional
 	Delivery TokenDelivery `json:"delivery,omitempty"`
 
-	// shared lists the roles for which one token is made that names nobody, for clients that bring their own identity. None by default. Mutable.
+	// shared lists the roles for which one token is made that names nobody, for clients that bring their own identity.
+	// None by default. Mutable.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -230,35 +246,38 @@ type TokensSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.participants) || self.participants.map(p, 2 * size(bytes(p.name)) + (has(p.connectionData) ? p.connectionData.map(k, size(bytes(k)) + size(bytes(p.connectionData[k]))).sum() : 0)).sum() <= 900000",message="participants are too large to store: their connectionData and twice their names have more than 900000 bytes; use shorter ones, or several rooms",fieldPath=".participants"
 // +kubebuilder:validation:XValidation:rule="!has(self.participants) || size(self.participants) <= 300 || (has(self.tokens) && has(self.tokens.delivery) && self.tokens.delivery == 'Secret')",message="more than 300 participants need tokens.delivery: Secret",fieldPath=".participants"
 type MeetingRoomSpec struct {
-	// accountRef names the VonageAccount; the one marked as default where unset. Mutable until the room has a session; from then on the
-	// account is pinned in status.accountName.
+	// accountRef names the VonageAccount; the one marked as default where unset. Mutable until the room has a session;
+	// from then on the account is pinned in status.accountName.
 	// +optional
 	AccountRef *LocalObjectReference `json:"accountRef,omitempty"`
 
-	// displayName is what people see as the room's name; metadata.name by default. 1 to 64 characters, without control characters and without
-	// blanks at either end. Mutable; while breakout rooms are open, browsers keep the main room's name of when they were opened.
+	// displayName is what people see as the room's name; metadata.name by default. 1 to 64 characters, without control
+	// characters and without blanks at either end. Mutable; while breakout rooms are open, browsers keep the main
+	// room's name of when they were opened.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\p{Cc}\p{Z}]([^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}])?$')`,message="displayName has no control characters and no blank at either end"
 	DisplayName string `json:"displayName,omitempty"`
 
-	// session describes the Vonage session; a routed one without recording by default. Immutable, as a session is at the vendor.
+	// session describes the Vonage session; a routed one without recording by default. Immutable, as a session is at
+	// the vendor.
 	// +optional
 	Session *SessionSpec `json:"session,omitempty"`
 
-	// sessionID adopts a session that exists already, of the account's project, where the account allows adoption. The operator creates none
-	// then, and disconnects nobody when the room is deleted. It can be set, or changed, only while the room has no session, or to the session
-	// it has; it can never be removed.
+	// sessionID adopts a session that exists already, of the account's project, where the account allows adoption. The
+	// operator creates none then, and disconnects nobody when the room is deleted. It can be set, or changed, only
+	// while the room has no session, or to the session it has; it can never be removed.
 	// +optional
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:Pattern=`^[12]_[A-Za-z0-9_-]+$`
 	SessionID string `json:"sessionID,omitempty"`
 
-	// participants are those who get a token, by name; at most 1000, and at most 300 with tokens.delivery Status. Twice the bytes of their names
-	// plus those of their connectionData are at most 900000, so that the room with its tokens can be stored. Mutable: who is added gets a
-	// token; who is removed loses it from status, but a token handed out stays valid at the vendor until it expires.
+	// participants are those who get a token, by name; at most 1000, and at most 300 with tokens.delivery Status. Twice
+	// the bytes of their names plus those of their connectionData are at most 900000, so that the room with its tokens
+	// can be stored. Mutable: who is added gets a token; who is removed loses it from status, but a token handed out
+	// stays valid at the vendor until it expires.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -308,8 +327,8 @@ type TokenStatus struct {
 	// +required
 	ExpiresAt metav1.Time `json:"expiresAt,omitzero"`
 
-	// inputsHash identifies what the token was made from (session, role, connection data, life, key), so that a change shows. It reveals
-	// nothing of the token.
+	// inputsHash identifies what the token was made from (session, role, connection data, life, key), so that a change
+	// shows. It reveals nothing of the token.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -336,7 +355,8 @@ type MeetingRoomStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	AccountName string `json:"accountName,omitempty"`
 
-	// projectID is the vendor project of the session, which clients need to connect: the application ID or API key. Once there it never changes.
+	// projectID is the vendor project of the session, which clients need to connect: the application ID or API key.
+	// Once there it never changes.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -348,7 +368,8 @@ type MeetingRoomStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	SessionID string `json:"sessionID,omitempty"`
 
-	// activeBreakoutSet names the one BreakoutSet that may have breakout rooms of this room open now. The operator sets and frees it.
+	// activeBreakoutSet names the one BreakoutSet that may have breakout rooms of this room open now. The operator sets
+	// and frees it.
 	// +optional
 	ActiveBreakoutSet *ActiveBreakoutSet `json:"activeBreakoutSet,omitempty"`
 

@@ -7,9 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DeliveredCondition of a RoomSignal is true when the signal was delivered to every target, or nobody is in it. Reasons: True: Delivered, NoRecipients.
-// False: WaitingForEarlierSignal, Delivering, DeadlineExceeded, DeliveryIncomplete, SignalTooLarge, UnknownRoom, BreakoutSetNotOpen, and what
-// stands in the way.
+// DeliveredCondition of a RoomSignal is true when the signal was delivered to every target, or nobody is in it.
+// Reasons: True: Delivered, NoRecipients. False: WaitingForEarlierSignal, Delivering, DeadlineExceeded,
+// DeliveryIncomplete, SignalTooLarge, UnknownRoom, BreakoutSetNotOpen, and what stands in the way.
 const DeliveredCondition = "Delivered"
 
 // Reasons of a RoomSignal's conditions, beside those shared by several kinds.
@@ -20,7 +20,8 @@ const (
 	// WaitingForEarlierReason, Delivered=False: a signal created earlier for the same meeting goes first.
 	WaitingForEarlierReason = "WaitingForEarlierSignal"
 
-	// DeadlineExceededReason, Delivered=False: the signal could not be sent within deadlineSeconds. It will not be sent any more.
+	// DeadlineExceededReason, Delivered=False: the signal could not be sent within deadlineSeconds. It will not be sent
+	// any more.
 	DeadlineExceededReason = "DeadlineExceeded"
 
 	// BreakoutSetNotFoundReason, Delivered=False: the referenced BreakoutSet does not exist.
@@ -29,7 +30,8 @@ const (
 	// BreakoutSetNotOpenReason, Delivered=False: the referenced BreakoutSet is not open.
 	BreakoutSetNotOpenReason = "BreakoutSetNotOpen"
 
-	// DeliveryIncompleteReason, Delivered=False: the signal could not be delivered to some of the rooms; status.deliveries says which.
+	// DeliveryIncompleteReason, Delivered=False: the signal could not be delivered to some of the rooms;
+	// status.deliveries says which.
 	DeliveryIncompleteReason = "DeliveryIncomplete"
 
 	// SignalTooLargeReason, Delivered=False: the signal is over the vendor's limit; make a shorter one.
@@ -64,8 +66,8 @@ type RaiseHand struct {
 
 // CustomSignal is a signal of the user's own making.
 type CustomSignal struct {
-	// type is the signal's type: 1 to 128 letters, digits, `-`, `_` or `~`, and none of the types that the operator itself sends. Browsers
-	// see the event `signal:<type>`.
+	// type is the signal's type: 1 to 128 letters, digits, `-`, `_` or `~`, and none of the types that the operator
+	// itself sends. Browsers see the event `signal:<type>`.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -87,11 +89,13 @@ type CustomSignal struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.rooms) || has(self.breakoutSetRef)",message="rooms goes only with breakoutSetRef",fieldPath=".rooms"
 // +kubebuilder:validation:XValidation:rule="(has(self.message) ? 1 : 0) + (has(self.raiseHand) ? 1 : 0) + (has(self.custom) ? 1 : 0) == 1",message="exactly one of message, raiseHand and custom must be given"
 type RoomSignalSpec struct {
-	// meetingRoomRef sends the signal to one MeetingRoom, in the same namespace. Exactly one of meetingRoomRef and breakoutSetRef is given.
+	// meetingRoomRef sends the signal to one MeetingRoom, in the same namespace. Exactly one of meetingRoomRef and
+	// breakoutSetRef is given.
 	// +optional
 	MeetingRoomRef *LocalObjectReference `json:"meetingRoomRef,omitempty"`
 
-	// breakoutSetRef sends the signal to the main room and all open breakout rooms of a BreakoutSet, in the same namespace.
+	// breakoutSetRef sends the signal to the main room and all open breakout rooms of a BreakoutSet, in the same
+	// namespace.
 	// +optional
 	BreakoutSetRef *LocalObjectReference `json:"breakoutSetRef,omitempty"`
 
@@ -114,8 +118,8 @@ type RoomSignalSpec struct {
 	// +optional
 	Custom *CustomSignal `json:"custom,omitempty"`
 
-	// deadlineSeconds is how long the operator tries, counted from creation; 1 to 3600, default 60. After that the signal has failed: "five
-	// minutes left" must not arrive an hour late.
+	// deadlineSeconds is how long the operator tries, counted from creation; 1 to 3600, default 60. After that the
+	// signal has failed: "five minutes left" must not arrive an hour late.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
@@ -196,8 +200,8 @@ type RoomSignalStatus struct {
 	Deliveries []SignalDelivery `json:"deliveries,omitempty"`
 }
 
-// RoomSignal says one thing once to the people in a room or in all rooms of a set, as a Job runs once. Never keep one in Git: a deleted one
-// would be sent again.
+// RoomSignal says one thing once to the people in a room or in all rooms of a set, as a Job runs once. Never keep one
+// in Git: a deleted one would be sent again.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

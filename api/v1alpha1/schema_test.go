@@ -34,14 +34,19 @@ func schemas(t *testing.T) map[string]apiextensionsv1.JSONSchemaProps {
 		}
 		found[crd.Spec.Names.Kind] = *crd.Spec.Versions[0].Schema.OpenAPIV3Schema
 	}
-	if got, want := slices.Sorted(maps.Keys(found)), []string{"BreakoutSet", "MeetingRoom", "RoomSignal", "VonageAccount"}; !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(found)),
+		[]string{"BreakoutSet", "MeetingRoom", "RoomSignal", "VonageAccount"}; !slices.Equal(got, want) {
 		t.Fatalf("generated CRDs are of %v, want %v", got, want)
 	}
 	return found
 }
 
-// walk calls visit with the path and the last name of every field below the schema. Items and map values have the name of their field.
-func walk(path, name string, schema apiextensionsv1.JSONSchemaProps, visit func(path, name string, schema apiextensionsv1.JSONSchemaProps)) {
+// walk calls visit with the path and the last name of every field below the schema. Items and map values have the name
+// of their field.
+func walk(
+	path, name string, schema apiextensionsv1.JSONSchemaProps,
+	visit func(path, name string, schema apiextensionsv1.JSONSchemaProps),
+) {
 	for field, property := range schema.Properties {
 		visit(path+"."+field, field, property)
 		walk(path+"."+field, field, property, visit)
@@ -65,7 +70,8 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 			}
 			first, rest, _ := strings.Cut(schema.Description, " ")
 			if first != name || rest == "" {
-				t.Errorf("%s: the description is %q, want a sentence that starts with %q", path, schema.Description, name)
+				t.Errorf("%s: the description is %q, want a sentence that starts with %q", path, schema.Description,
+					name)
 			}
 		})
 	}

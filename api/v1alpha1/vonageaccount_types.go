@@ -9,15 +9,16 @@ import (
 
 // Keys of a credentials Secret: one of the two, as the account's environment asks.
 const (
-	// PrivateKeySecretKey is the key that holds the application's RSA private key as PEM (PKCS#1 or PKCS#8), for environment Unified.
+	// PrivateKeySecretKey is the key that holds the application's RSA private key as PEM (PKCS#1 or PKCS#8), for
+	// environment Unified.
 	PrivateKeySecretKey = "private-key"
 
 	// APISecretSecretKey is the key that holds the project's API secret, for environment OpenTok.
 	APISecretSecretKey = "api-secret"
 )
 
-// VendorUnavailableCondition is there, and true, while calls of the account are held back because Vonage did not answer several in a row. Ready
-// stays what it is: it is about the credentials. Reason: VendorUnavailable.
+// VendorUnavailableCondition is there, and true, while calls of the account are held back because Vonage did not answer
+// several in a row. Ready stays what it is: it is about the credentials. Reason: VendorUnavailable.
 const VendorUnavailableCondition = "VendorUnavailable"
 
 // Reasons of a VonageAccount's Ready condition, beside those shared by several kinds.
@@ -28,7 +29,8 @@ const (
 	// SecretNotFoundReason, Ready=False: the credentials Secret does not exist in the operator's namespace.
 	SecretNotFoundReason = "SecretNotFound"
 
-	// SecretInvalidReason, Ready=False: the credentials Secret lacks the key that the environment needs, or the key cannot be read.
+	// SecretInvalidReason, Ready=False: the credentials Secret lacks the key that the environment needs, or the key
+	// cannot be read.
 	SecretInvalidReason = "SecretInvalid"
 
 	// SpecInvalidReason, Ready=False: the spec cannot be used as it is; the message says what to change.
@@ -73,15 +75,15 @@ const (
 
 // RateLimit bounds the calls that the operator makes to the Vonage API for one account.
 type RateLimit struct {
-	// requestsPerSecond is how many calls a second the operator makes at most, all rooms of the account together. Default 200. Mutable; a
-	// change takes effect with the next call.
+	// requestsPerSecond is how many calls a second the operator makes at most, all rooms of the account together.
+	// Default 200. Mutable; a change takes effect with the next call.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	RequestsPerSecond *int32 `json:"requestsPerSecond,omitempty"`
 
-	// burst is how many calls may go out at once before the rate holds them back. Default 400. Mutable; a change takes effect with the
-	// next call.
+	// burst is how many calls may go out at once before the rate holds them back. Default 400. Mutable; a change takes
+	// effect with the next call.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=20000
@@ -95,9 +97,9 @@ type AllowedNamespaces struct {
 	// +optional
 	From NamespacesFrom `json:"from,omitempty"`
 
-	// selector selects namespaces by their labels; required with from: Selector, else not allowed. The empty selector matches every
-	// namespace. At most 64 labels, and 64 expressions of at most 64 values. Mutable; rooms that have a session keep it, but get no new tokens
-	// while their namespace is not allowed.
+	// selector selects namespaces by their labels; required with from: Selector, else not allowed. The empty selector
+	// matches every namespace. At most 64 labels, and 64 expressions of at most 64 values. Mutable; rooms that have a
+	// session keep it, but get no new tokens while their namespace is not allowed.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || size(self.matchLabels) <= 64) && (!has(self.matchExpressions) || size(self.matchExpressions) <= 64 && self.matchExpressions.all(e, !has(e.values) || size(e.values) <= 64))",message="selector has at most 64 labels, and 64 expressions of at most 64 values"
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
@@ -112,20 +114,22 @@ type VonageAccountSpec struct {
 	// +optional
 	Environment Environment `json:"environment,omitempty"`
 
-	// projectID is the application ID (a UUID; Unified) or the API key (digits; OpenTok). Immutable: sessions belong to one project.
+	// projectID is the application ID (a UUID; Unified) or the API key (digits; OpenTok). Immutable: sessions belong to
+	// one project.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=36
 	ProjectID string `json:"projectID,omitempty"`
 
-	// credentialsSecretRef names the Secret with the project's credentials, in the operator's own namespace and never elsewhere. Its key is
-	// `private-key` (PEM; Unified) or `api-secret` (OpenTok). Mutable: naming another Secret, or changing its content, re-checks the
-	// credentials and re-mints the tokens of the account's rooms; their sessions stay.
+	// credentialsSecretRef names the Secret with the project's credentials, in the operator's own namespace and never
+	// elsewhere. Its key is `private-key` (PEM; Unified) or `api-secret` (OpenTok). Mutable: naming another Secret, or
+	// changing its content, re-checks the credentials and re-mints the tokens of the account's rooms; their sessions
+	// stay.
 	// +required
 	CredentialsSecretRef LocalObjectReference `json:"credentialsSecretRef,omitzero"`
 
-	// endpoint is the base URL of the Vonage Video API: https (or http, meant for a stand-in inside the cluster). The public host of the
-	// environment by default. Mutable; the credentials are re-checked there.
+	// endpoint is the base URL of the Vonage Video API: https (or http, meant for a stand-in inside the cluster). The
+	// public host of the environment by default. Mutable; the credentials are re-checked there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -141,15 +145,16 @@ type VonageAccountSpec struct {
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
-	// adoption says whether rooms may adopt existing sessions by spec.sessionID: Forbidden (default) or Allowed. Mutable; what was adopted
-	// stays adopted.
+	// adoption says whether rooms may adopt existing sessions by spec.sessionID: Forbidden (default) or Allowed.
+	// Mutable; what was adopted stays adopted.
 	// +optional
 	Adoption AdoptionPolicy `json:"adoption,omitempty"`
 }
 
 // VonageAccountStatus is what the operator observed of the account.
 type VonageAccountStatus struct {
-	// conditions are Ready (a cheap authenticated call was accepted), and Reconciling, Stalled or VendorUnavailable while true.
+	// conditions are Ready (a cheap authenticated call was accepted), and Reconciling, Stalled or VendorUnavailable
+	// while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
