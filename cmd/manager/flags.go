@@ -23,10 +23,12 @@ import (
 // namespaceFile is where a pod finds the name of its namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// shutdownTimeout is how long what was begun may take to end: more than the longest call of the Vonage API, and less than the pod's grace.
+// shutdownTimeout is how long what was begun may take to end: more than the longest call of the Vonage API, and less
+// than the pod's grace.
 const shutdownTimeout = 25 * time.Second
 
-// leaseRetry is how often the leader renews its lease and others look at it: half of the usual, since a meeting waits for whoever is next.
+// leaseRetry is how often the leader renews its lease and others look at it: half of the usual, since a meeting waits
+// for whoever is next.
 const leaseRetry = time.Second
 
 // flags are the program's flags.
@@ -50,20 +52,28 @@ type flags struct {
 
 func bindFlags(fs *flag.FlagSet) *flags {
 	f := &flags{}
-	fs.StringVar(&f.metricsAddr, "metrics-bind-address", "0", "Address of the metrics endpoint: :8443 for HTTPS, :8080 for HTTP, 0 for none.")
-	fs.BoolVar(&f.metricsSecure, "metrics-secure", true, "Serve metrics over HTTPS, to those whom the API server authenticates and authorizes.")
-	fs.StringVar(&f.metricsCertPath, "metrics-cert-path", "", "Folder of the metrics endpoint's certificate; a self-signed one where empty.")
+	fs.StringVar(&f.metricsAddr, "metrics-bind-address", "0",
+		"Address of the metrics endpoint: :8443 for HTTPS, :8080 for HTTP, 0 for none.")
+	fs.BoolVar(&f.metricsSecure, "metrics-secure", true,
+		"Serve metrics over HTTPS, to those whom the API server authenticates and authorizes.")
+	fs.StringVar(&f.metricsCertPath, "metrics-cert-path", "",
+		"Folder of the metrics endpoint's certificate; a self-signed one where empty.")
 	fs.StringVar(&f.metricsCertName, "metrics-cert-name", "tls.crt", "File of the metrics endpoint's certificate.")
 	fs.StringVar(&f.metricsCertKey, "metrics-cert-key", "tls.key", "File of the metrics endpoint's key.")
 	fs.BoolVar(&f.enableHTTP2, "enable-http2", false, "Serve metrics over HTTP/2 as well.")
-	fs.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081", "Address of the probes /healthz and /readyz; 0 for none.")
+	fs.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081",
+		"Address of the probes /healthz and /readyz; 0 for none.")
 	fs.StringVar(&f.pprofAddr, "pprof-bind-address", "",
-		"Address of /debug/pprof, such as 127.0.0.1:8082, without authentication; empty for none. Profiles of memory may hold tokens.")
-	fs.BoolVar(&f.leaderElect, "leader-elect", false, "Let only one of several processes work, by a lease in the operator's namespace.")
+		"Address of /debug/pprof, such as 127.0.0.1:8082, without authentication; empty for none. Profiles of memory "+
+			"may hold tokens.")
+	fs.BoolVar(&f.leaderElect, "leader-elect", false,
+		"Let only one of several processes work, by a lease in the operator's namespace.")
 	fs.StringVar(&f.operatorNamespace, "operator-namespace", "",
-		"The operator's own namespace, where the credential Secrets and the lease are. Default: $POD_NAMESPACE, else that of the pod's service account.")
+		"The operator's own namespace, where the credential Secrets and the lease are. Default: $POD_NAMESPACE, else "+
+			"that of the pod's service account.")
 	fs.IntVar(&f.accountWorkers, "vonage-account-concurrency", 4, "How many VonageAccounts are checked at once.")
-	fs.IntVar(&f.roomWorkers, "meeting-room-concurrency", 64, "How many MeetingRooms are worked on at once; workers mostly wait.")
+	fs.IntVar(&f.roomWorkers, "meeting-room-concurrency", 64,
+		"How many MeetingRooms are worked on at once; workers mostly wait.")
 	fs.IntVar(&f.setWorkers, "breakout-set-concurrency", 16, "How many BreakoutSets are worked on at once.")
 	fs.IntVar(&f.signalWorkers, "room-signal-concurrency", 8, "How many RoomSignals are worked on at once.")
 	f.zap.BindFlags(fs)
@@ -103,7 +113,8 @@ func metricsOptions(f *flags) metricsserver.Options {
 	return o
 }
 
-// operatorNamespace is the operator's own namespace: as the flag says, or the environment, or the pod's service account.
+// operatorNamespace is the operator's own namespace: as the flag says, or the environment, or the pod's service
+// account.
 func operatorNamespace(flagged string) (string, error) {
 	if flagged != "" {
 		return flagged, nil

@@ -42,8 +42,10 @@ func TestOperatorNamespace(t *testing.T) {
 
 func TestManagerOptions(t *testing.T) {
 	o := managerOptions(parse(t, "--leader-elect", "--metrics-bind-address=:8443"), "operator")
-	if !o.LeaderElection || o.LeaderElectionNamespace != "operator" || o.LeaderElectionID != leaderElectionID || !o.LeaderElectionReleaseOnCancel {
-		t.Errorf("leader election: %t in %q as %q, released %t", o.LeaderElection, o.LeaderElectionNamespace, o.LeaderElectionID, o.LeaderElectionReleaseOnCancel)
+	if !o.LeaderElection || o.LeaderElectionNamespace != "operator" || o.LeaderElectionID != leaderElectionID ||
+		!o.LeaderElectionReleaseOnCancel {
+		t.Errorf("leader election: %t in %q as %q, released %t", o.LeaderElection, o.LeaderElectionNamespace,
+			o.LeaderElectionID, o.LeaderElectionReleaseOnCancel)
 	}
 	if !o.Metrics.SecureServing || o.Metrics.FilterProvider == nil || len(o.Metrics.TLSOpts) != 1 {
 		t.Error("metrics are served to everybody, or over HTTP/2")
@@ -58,7 +60,9 @@ func TestManagerOptions(t *testing.T) {
 	if !secretsOnlyThere {
 		t.Error("Secrets of other namespaces would be cached")
 	}
-	if o = managerOptions(parse(t, "--metrics-secure=false", "--enable-http2"), "operator"); o.Metrics.FilterProvider != nil || len(o.Metrics.TLSOpts) != 0 {
+	if o = managerOptions(
+		parse(t, "--metrics-secure=false", "--enable-http2"), "operator",
+	); o.Metrics.FilterProvider != nil || len(o.Metrics.TLSOpts) != 0 {
 		t.Error("flags for plain metrics have no effect")
 	}
 }

@@ -24,8 +24,8 @@ import (
 // leaderElectionID is the name of the leader's lease.
 const leaderElectionID = "breakout-operator.io"
 
-// gcPercent is GOGC unless the environment sets it: nearly all that lives is the cache, which stays. Half of Go's own saves a sixth of the memory
-// with 10,000 rooms, and no difference in CPU could be measured.
+// gcPercent is GOGC unless the environment sets it: nearly all that lives is the cache, which stays. Half of Go's own
+// saves a sixth of the memory with 10,000 rooms, and no difference in CPU could be measured.
 const gcPercent = 50
 
 func main() {
@@ -37,7 +37,8 @@ func main() {
 	}
 }
 
-// run is the whole program. When it returns the process must end at once: the leader's lease has been given back by then.
+// run is the whole program. When it returns the process must end at once: the leader's lease has been given back by
+// then.
 func run(fs *flag.FlagSet, args []string) error {
 	f := bindFlags(fs)
 	if err := fs.Parse(args); err != nil {
@@ -73,7 +74,9 @@ func run(fs *flag.FlagSet, args []string) error {
 	}); err != nil {
 		return err
 	}
-	if err := errors.Join(mgr.AddHealthzCheck("healthz", healthz.Ping), mgr.AddReadyzCheck("readyz", healthz.Ping)); err != nil {
+	if err := errors.Join(
+		mgr.AddHealthzCheck("healthz", healthz.Ping), mgr.AddReadyzCheck("readyz", healthz.Ping),
+	); err != nil {
 		return fmt.Errorf("adding the probes: %w", err)
 	}
 	log.Info("Starting the operator", "version", version(), "operatorNamespace", namespace)

@@ -17,7 +17,8 @@ import (
 func script(t *testing.T, text string) *sandbox.Process {
 	t.Helper()
 	p, err := sandbox.StartProcess(sandbox.Command{
-		Name: "the operator", Path: "/bin/sh", Args: []string{"-c", text}, Log: filepath.Join(t.TempDir(), "operator.log"),
+		Name: "the operator", Path: "/bin/sh", Args: []string{"-c", text},
+		Log: filepath.Join(t.TempDir(), "operator.log"),
 	})
 	if err != nil {
 		t.Fatal(err)

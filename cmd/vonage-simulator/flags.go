@@ -48,19 +48,29 @@ func parseFlags(args []string, errOut io.Writer) (*options, error) {
 	fs := flag.NewFlagSet("vonage-simulator", flag.ContinueOnError)
 	fs.SetOutput(errOut)
 	fs.StringVar(&o.bindAddress, "bind-address", "127.0.0.1:7070", "`address` to listen on; port 0 picks a free one")
-	fs.Func("project", "a project, repeatable: environment=Unified,id=UUID,publicKeyFile=PEM or environment=OpenTok,id=KEY,secretFile=FILE", func(v string) error {
-		p, err := parseProject(v)
-		sources = append(sources, p)
-		return err
-	})
-	fs.StringVar(&projects, "projects", "", "YAML or JSON `file` with projects: {projects: [{environment, id, publicKeyFile or secretFile}]}; its paths are relative to it")
-	fs.StringVar(&emptySession, "empty-session", string(simulator.EmptySessionNotFound), "what a signal to a session without clients gets: NotFound, NoContent or NoContentAfterUse")
-	fs.DurationVar(&o.sim.EmptySessionGrace, "empty-session-grace", 0, "how long NoContentAfterUse lasts after the last disconnect; 0 is for ever")
-	fs.IntVar(&o.sim.ForeignSessionStatus, "foreign-session-status", 400, "`status` for a malformed session ID or one of another project: 400 or 404")
+	fs.Func("project",
+		"a project, repeatable: environment=Unified,id=UUID,publicKeyFile=PEM or "+
+			"environment=OpenTok,id=KEY,secretFile=FILE", func(v string) error {
+			p, err := parseProject(v)
+			sources = append(sources, p)
+			return err
+		})
+	fs.StringVar(&projects, "projects", "",
+		"YAML or JSON `file` with projects: {projects: [{environment, id, publicKeyFile or secretFile}]}; its paths "+
+			"are relative to it")
+	fs.StringVar(&emptySession, "empty-session", string(simulator.EmptySessionNotFound),
+		"what a signal to a session without clients gets: NotFound, NoContent or NoContentAfterUse")
+	fs.DurationVar(&o.sim.EmptySessionGrace, "empty-session-grace", 0,
+		"how long NoContentAfterUse lasts after the last disconnect; 0 is for ever")
+	fs.IntVar(&o.sim.ForeignSessionStatus, "foreign-session-status", 400,
+		"`status` for a malformed session ID or one of another project: 400 or 404")
 	fs.DurationVar(&o.latency, "latency", 0, "delay of every call, for example 100ms")
-	fs.StringVar(&o.sim.CallbackURL, "callback-url", "", "`URL` that receives session-monitoring callbacks; none if empty")
-	fs.StringVar(&callbackSecretFile, "callback-secret-file", "", "`file` with the secret that signs callbacks; unsigned if empty")
-	fs.DurationVar(&o.sim.SessionDestroyDelay, "session-destroy-delay", 0, "how long after the last disconnect the sessionDestroyed callback comes")
+	fs.StringVar(&o.sim.CallbackURL, "callback-url", "",
+		"`URL` that receives session-monitoring callbacks; none if empty")
+	fs.StringVar(&callbackSecretFile, "callback-secret-file", "",
+		"`file` with the secret that signs callbacks; unsigned if empty")
+	fs.DurationVar(&o.sim.SessionDestroyDelay, "session-destroy-delay", 0,
+		"how long after the last disconnect the sessionDestroyed callback comes")
 	fs.Uint64Var(&o.sim.Seed, "seed", 0, "makes IDs and fault probabilities repeatable; 0 picks one")
 	fs.IntVar(&o.sim.MaxCalls, "max-calls", 100_000, "how many calls the log keeps; 0 is all")
 	fs.IntVar(&o.sim.MaxSignals, "max-signals", 1000, "how many signals a client keeps; 0 is all")

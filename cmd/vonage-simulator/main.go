@@ -1,8 +1,8 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command vonage-simulator stands in for the Vonage Video API: it serves both environments of it, a live page at / and a
-// control API under /_sim/ with which simulated clients connect. It is for tests, demos and the sandbox; bind it to
+// Command vonage-simulator stands in for the Vonage Video API: it serves both environments of it, a live page at / and
+// a control API under /_sim/ with which simulated clients connect. It is for tests, demos and the sandbox; bind it to
 // loopback only, as its control API asks for no credential.
 package main
 

@@ -52,7 +52,9 @@ func TestReadPublicKey(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, text := range map[string]string{"text": "hello", "no key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"} {
+	for name, text := range map[string]string{
+		"text": "hello", "no key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+	} {
 		if _, err := readPublicKey(write(t, t.TempDir(), "key", []byte(text))); err == nil {
 			t.Errorf("%s was taken for a key", name)
 		}
@@ -67,16 +69,20 @@ func TestFlagErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no project":      {nil, "no project"},
-		"unknown part":    {[]string{"--project=name=x"}, "unknown part"},
-		"no such file":    {[]string{"--project=environment=OpenTok,id=1,secretFile=" + dir + "/none"}, "reading a secret"},
+		"no project":   {nil, "no project"},
+		"unknown part": {[]string{"--project=name=x"}, "unknown part"},
+		"no such file": {
+			[]string{"--project=environment=OpenTok,id=1,secretFile=" + dir + "/none"}, "reading a secret",
+		},
 		"no secret":       {[]string{"--project=environment=OpenTok,id=1"}, "has a secret"},
 		"environment":     {[]string{"--project=environment=Mars,id=1"}, "unknown environment"},
 		"empty session":   {[]string{good, "--empty-session=Maybe"}, "--empty-session"},
 		"foreign session": {[]string{good, "--foreign-session-status=500"}, "--foreign-session-status"},
 		"argument":        {[]string{good, "x"}, "unexpected argument"},
-		"file":            {[]string{"--projects=" + write(t, dir, "p.yaml", []byte("projects: [{name: x}]"))}, "unknown field"},
-		"address":         {[]string{good, "--bind-address=nowhere:x"}, "--bind-address"},
+		"file": {
+			[]string{"--projects=" + write(t, dir, "p.yaml", []byte("projects: [{name: x}]"))}, "unknown field",
+		},
+		"address": {[]string{good, "--bind-address=nowhere:x"}, "--bind-address"},
 	} {
 		err := run(t.Context(), tc.args, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -92,7 +98,8 @@ func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "key.pem", fixture.PEM(fixture.Key()))
 	secret := write(t, dir, "secret", []byte("0123456789\n"))
-	file := write(t, dir, "projects.yaml", []byte("projects:\n- {environment: Unified, id: "+fixture.ProjectID+", publicKeyFile: key.pem}\n"))
+	file := write(t, dir, "projects.yaml",
+		[]byte("projects:\n- {environment: Unified, id: "+fixture.ProjectID+", publicKeyFile: key.pem}\n"))
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -100,7 +107,8 @@ func TestRun(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{
-			"--bind-address=127.0.0.1:0", "--projects=" + file, "--project=environment=OpenTok,id=45828062,secretFile=" + secret,
+			"--bind-address=127.0.0.1:0", "--projects=" + file,
+			"--project=environment=OpenTok,id=45828062,secretFile=" + secret,
 			"--latency=1ms", "--empty-session=NoContent",
 		}, out, io.Discard)
 	}()
@@ -118,8 +126,11 @@ func TestRun(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	want := []simulator.ProjectInfo{{Environment: simulator.Unified, ID: fixture.ProjectID}, {Environment: simulator.OpenTok, ID: "45828062"}}
-	if diff := cmp.Diff(want, got.Projects); diff != "" || got.EmptySession.Mode != simulator.EmptySessionNoContent || got.Latency.Default.String() != "1ms" {
+	want := []simulator.ProjectInfo{
+		{Environment: simulator.Unified, ID: fixture.ProjectID}, {Environment: simulator.OpenTok, ID: "45828062"},
+	}
+	if diff := cmp.Diff(want, got.Projects); diff != "" || got.EmptySession.Mode != simulator.EmptySessionNoContent ||
+		got.Latency.Default.String() != "1ms" {
 		t.Errorf("state %+v %s", got, diff)
 	}
 	events, err := http.Get(base + "/_sim/events") // must not hold up the stop

@@ -23,7 +23,9 @@ import (
 )
 
 func main() {
-	info := commands.BuildInfo{GoVersion: runtime.Version(), Version: golangciVersion(), Commit: "unknown", Date: "unknown"}
+	info := commands.BuildInfo{
+		GoVersion: runtime.Version(), Version: golangciVersion(), Commit: "unknown", Date: "unknown",
+	}
 	if err := commands.Execute(info); err != nil {
 		fmt.Fprintf(os.Stderr, "The command is terminated due to an error: %v\n", err)
 		os.Exit(exitcodes.Failure)

@@ -1,9 +1,9 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package account turns VonageAccounts into clients of the Vonage Video API. It is the only reader of credential Secrets, which lie in the
-// operator's own namespace and nowhere else, and the only place where clients are made: all controllers share one client per account, and
-// with it its rate limit, its connections and its signed JWT.
+// Package account turns VonageAccounts into clients of the Vonage Video API. It is the only reader of credential
+// Secrets, which lie in the operator's own namespace and nowhere else, and the only place where clients are made: all
+// controllers share one client per account, and with it its rate limit, its connections and its signed JWT.
 package account
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-// Account is a VonageAccount ready for use. It is immutable and safe for concurrent use; get a new one for each reconcile, since it holds the
-// key of when it was made.
+// Account is a VonageAccount ready for use. It is immutable and safe for concurrent use; get a new one for each
+// reconcile, since it holds the key of when it was made.
 type Account struct {
 	// Name is the name of the VonageAccount.
 	Name string

@@ -35,13 +35,14 @@ type Options struct {
 	Clock clock.WithDelayedExecution
 	// UserAgent is sent to the vendor. Default: that of internal/vonage.
 	UserAgent string
-	// Observe, if given, is called after every request to the vendor, with the account's name. It must be safe for concurrent use.
+	// Observe, if given, is called after every request to the vendor, with the account's name. It must be safe for
+	// concurrent use.
 	Observe func(account, operation string, class vonage.Class, status int, duration time.Duration)
-	// Rejected, if given, is called when the vendor refuses an account's credentials in any call but the probe. It must be safe for
-	// concurrent use and not block.
+	// Rejected, if given, is called when the vendor refuses an account's credentials in any call but the probe. It must
+	// be safe for concurrent use and not block.
 	Rejected func(account string)
-	// Outage, if given, is called when calls of an account begin to be held back because Vonage does not answer, and when they are no more. It
-	// must be safe for concurrent use and not block.
+	// Outage, if given, is called when calls of an account begin to be held back because Vonage does not answer, and
+	// when they are no more. It must be safe for concurrent use and not block.
 	Outage func(account string)
 	// Client are further options of every client, such as another transport.
 	Client []vonage.Option
@@ -72,8 +73,8 @@ type ingredients struct {
 	secretVersion     string
 }
 
-// NewRegistry returns a registry that reads VonageAccounts, Namespaces (metadata only) and Secrets of the operator's namespace from reader,
-// which is meant to be a cache: it is read at every reconcile.
+// NewRegistry returns a registry that reads VonageAccounts, Namespaces (metadata only) and Secrets of the operator's
+// namespace from reader, which is meant to be a cache: it is read at every reconcile.
 func NewRegistry(reader client.Reader, options Options) *Registry {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
@@ -81,18 +82,21 @@ func NewRegistry(reader client.Reader, options Options) *Registry {
 	return &Registry{reader: reader, options: options, entries: map[string]*entry{}}
 }
 
-// Connect returns the account with the credentials that are in its Secret now, whether they were accepted or not: for the controller that
-// checks them. It makes no call to the vendor. Its errors are of type *Error with reason SecretNotFound, SecretInvalid or SpecInvalid, or
-// those of the reader.
+// Connect returns the account with the credentials that are in its Secret now, whether they were accepted or not: for
+// the controller that checks them. It makes no call to the vendor. Its errors are of type *Error with reason
+// SecretNotFound, SecretInvalid or SpecInvalid, or those of the reader.
 func (g *Registry) Connect(ctx context.Context, va *v1alpha1.VonageAccount) (*Account, error) {
 	if _, err := namespaceSelector(va); err != nil {
 		return nil, err
 	}
 	secret := &corev1.Secret{}
 	key := types.NamespacedName{Namespace: g.options.Namespace, Name: va.Spec.CredentialsSecretRef.Name}
-	switch err := g.reader.Get(ctx, key, secret, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); {
+	switch err := g.reader.Get(
+		ctx, key, secret, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency,
+	); {
 	case apierrors.IsNotFound(err):
-		return nil, failf(v1alpha1.SecretNotFoundReason, "Secret %q does not exist in the operator's namespace %q: create it with key %q",
+		return nil, failf(v1alpha1.SecretNotFoundReason,
+			"Secret %q does not exist in the operator's namespace %q: create it with key %q",
 			key.Name, key.Namespace, secretKey(va))
 	case err != nil:
 		return nil, fmt.Errorf("reading the credentials of VonageAccount %q: %w", va.Name, err)
@@ -123,7 +127,9 @@ func (g *Registry) Connect(ctx context.Context, va *v1alpha1.VonageAccount) (*Ac
 }
 
 // connect makes a client, or takes the old one over when nothing changed that matters to it.
-func (g *Registry) connect(va *v1alpha1.VonageAccount, secret *corev1.Secret, made ingredients, old *entry) (*entry, error) {
+func (g *Registry) connect(
+	va *v1alpha1.VonageAccount, secret *corev1.Secret, made ingredients, old *entry,
+) (*entry, error) {
 	key, ok := secret.Data[secretKey(va)]
 	if !ok {
 		return nil, failf(v1alpha1.SecretInvalidReason, "Secret %q has no key %q, which environment %s needs: add it",
@@ -131,7 +137,8 @@ func (g *Registry) connect(va *v1alpha1.VonageAccount, secret *corev1.Secret, ma
 	}
 	credentials, err := vonage.NewCredentials(vonage.Environment(environment(va)), va.Spec.ProjectID, key)
 	if err != nil {
-		return nil, failf(v1alpha1.SecretInvalidReason, "key %q of Secret %q cannot be used: %s", secretKey(va), secret.Name, err)
+		return nil, failf(v1alpha1.SecretInvalidReason, "key %q of Secret %q cannot be used: %s", secretKey(va),
+			secret.Name, err)
 	}
 	if old != nil && old.made.sameButSecret(made) && old.account.Credentials.Equal(credentials) {
 		return &entry{made: made, account: old.account}, nil

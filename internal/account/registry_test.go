@@ -59,7 +59,9 @@ func makeAccount(name string, change ...func(*v1alpha1.VonageAccount)) *v1alpha1
 	va.Spec.ProjectID = testProject
 	va.Spec.CredentialsSecretRef.Name = "key"
 	va.Status.KeyID = keyID(testKey)
-	va.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.AccountReadyReason}}
+	va.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.AccountReadyReason,
+	}}
 	for _, c := range change {
 		c(va)
 	}
@@ -72,18 +74,23 @@ func asDefault(va *v1alpha1.VonageAccount) {
 
 func notReadyBecause(reason string, more ...metav1.Condition) func(*v1alpha1.VonageAccount) {
 	return func(va *v1alpha1.VonageAccount) {
-		va.Status.Conditions = append([]metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Reason: reason}}, more...)
+		va.Status.Conditions = append(
+			[]metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Reason: reason}}, more...,
+		)
 	}
 }
 
 func forTeam(va *v1alpha1.VonageAccount) {
 	va.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{
-		From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
+		From:     v1alpha1.NamespacesFromSelector,
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
 	}
 }
 
 func makeSecret(data map[string][]byte) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorSpace, Name: "key", UID: "secret-uid"}, Data: data}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorSpace, Name: "key", UID: "secret-uid"}, Data: data,
+	}
 }
 
 func goodSecret() *corev1.Secret {
@@ -100,7 +107,9 @@ func newReader(t *testing.T, objects ...client.Object) client.Client {
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.VonageAccount{}).Build()
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(
+		&v1alpha1.VonageAccount{},
+	).Build()
 }
 
 func newRegistry(t *testing.T, objects ...client.Object) (*Registry, client.Client) {
@@ -119,21 +128,72 @@ func TestResolve(t *testing.T) {
 		wantWaiting bool
 		wantInText  string
 	}{
-		"by name":                 {objects: []client.Object{makeAccount("a"), goodSecret()}, name: "a", wantAccount: "a"},
-		"the default":             {objects: []client.Object{makeAccount("a"), makeAccount("b", asDefault), goodSecret()}, wantAccount: "b"},
-		"unknown":                 {objects: []client.Object{makeAccount("a"), goodSecret()}, name: "x", wantReason: v1alpha1.AccountNotFoundReason, wantInText: `"x"`},
-		"no default":              {objects: []client.Object{makeAccount("a"), goodSecret()}, wantReason: v1alpha1.NoDefaultAccountReason, wantInText: v1alpha1.DefaultAccountAnnotation},
-		"two defaults":            {objects: []client.Object{makeAccount("b", asDefault), makeAccount("a", asDefault), goodSecret()}, wantReason: v1alpha1.MultipleDefaultAccountsReason, wantInText: "a, b"},
-		"namespace allowed":       {objects: []client.Object{makeAccount("a", forTeam), goodSecret(), makeNamespace("ns", map[string]string{"team": "maths"})}, name: "a", wantAccount: "a"},
-		"namespace not allowed":   {objects: []client.Object{makeAccount("a", forTeam), goodSecret(), makeNamespace("ns", nil)}, name: "a", wantReason: v1alpha1.NamespaceNotAllowedReason, wantInText: `"ns"`},
-		"namespace gone":          {objects: []client.Object{makeAccount("a", forTeam), goodSecret()}, name: "a", wantReason: v1alpha1.NamespaceNotAllowedReason},
-		"not checked yet":         {objects: []client.Object{makeAccount("a", func(va *v1alpha1.VonageAccount) { va.Status = v1alpha1.VonageAccountStatus{} }), goodSecret()}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true},
-		"key not checked yet":     {objects: []client.Object{makeAccount("a"), makeSecret(map[string][]byte{v1alpha1.PrivateKeySecretKey: otherKey})}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true},
-		"vendor does not answer":  {objects: []client.Object{makeAccount("a", notReadyBecause(v1alpha1.VendorUnavailableReason)), goodSecret()}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true},
-		"rejected":                {objects: []client.Object{makeAccount("a", notReadyBecause(v1alpha1.CredentialsRejectedReason, stalledCondition)), goodSecret()}, name: "a", wantReason: v1alpha1.CredentialsRejectedReason},
-		"without Secret, known":   {objects: []client.Object{makeAccount("a", notReadyBecause(v1alpha1.SecretNotFoundReason, stalledCondition))}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantInText: v1alpha1.SecretNotFoundReason},
-		"without Secret, news":    {objects: []client.Object{makeAccount("a")}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantInText: v1alpha1.SecretNotFoundReason},
-		"Secret of another space": {objects: []client.Object{makeAccount("a"), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "key"}, Data: goodSecret().Data}}, name: "a", wantReason: v1alpha1.AccountNotReadyReason},
+		"by name": {
+			objects: []client.Object{makeAccount("a"), goodSecret()}, name: "a", wantAccount: "a",
+		},
+		"the default": {
+			objects: []client.Object{makeAccount("a"), makeAccount("b", asDefault), goodSecret()}, wantAccount: "b",
+		},
+		"unknown": {
+			objects: []client.Object{makeAccount("a"), goodSecret()}, name: "x",
+			wantReason: v1alpha1.AccountNotFoundReason, wantInText: `"x"`,
+		},
+		"no default": {
+			objects: []client.Object{makeAccount("a"), goodSecret()}, wantReason: v1alpha1.NoDefaultAccountReason,
+			wantInText: v1alpha1.DefaultAccountAnnotation,
+		},
+		"two defaults": {
+			objects:    []client.Object{makeAccount("b", asDefault), makeAccount("a", asDefault), goodSecret()},
+			wantReason: v1alpha1.MultipleDefaultAccountsReason, wantInText: "a, b",
+		},
+		"namespace allowed": {
+			objects: []client.Object{
+				makeAccount("a", forTeam), goodSecret(), makeNamespace("ns", map[string]string{"team": "maths"}),
+			}, name: "a", wantAccount: "a",
+		},
+		"namespace not allowed": {
+			objects: []client.Object{makeAccount("a", forTeam), goodSecret(), makeNamespace("ns", nil)}, name: "a",
+			wantReason: v1alpha1.NamespaceNotAllowedReason, wantInText: `"ns"`,
+		},
+		"namespace gone": {
+			objects: []client.Object{makeAccount("a", forTeam), goodSecret()}, name: "a",
+			wantReason: v1alpha1.NamespaceNotAllowedReason,
+		},
+		"not checked yet": {
+			objects: []client.Object{
+				makeAccount("a", func(va *v1alpha1.VonageAccount) { va.Status = v1alpha1.VonageAccountStatus{} }),
+				goodSecret(),
+			}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true,
+		},
+		"key not checked yet": {
+			objects: []client.Object{
+				makeAccount("a"), makeSecret(map[string][]byte{v1alpha1.PrivateKeySecretKey: otherKey}),
+			}, name: "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true,
+		},
+		"vendor does not answer": {
+			objects: []client.Object{makeAccount("a", notReadyBecause(v1alpha1.VendorUnavailableReason)), goodSecret()},
+			name:    "a", wantReason: v1alpha1.AccountNotReadyReason, wantWaiting: true,
+		},
+		"rejected": {
+			objects: []client.Object{
+				makeAccount("a", notReadyBecause(v1alpha1.CredentialsRejectedReason, stalledCondition)), goodSecret(),
+			}, name: "a", wantReason: v1alpha1.CredentialsRejectedReason,
+		},
+		"without Secret, known": {
+			objects: []client.Object{makeAccount("a",
+				notReadyBecause(v1alpha1.SecretNotFoundReason, stalledCondition))}, name: "a",
+			wantReason: v1alpha1.AccountNotReadyReason, wantInText: v1alpha1.SecretNotFoundReason,
+		},
+		"without Secret, news": {
+			objects: []client.Object{makeAccount("a")}, name: "a", wantReason: v1alpha1.AccountNotReadyReason,
+			wantInText: v1alpha1.SecretNotFoundReason,
+		},
+		"Secret of another space": {
+			objects: []client.Object{
+				makeAccount("a"),
+				&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "key"}, Data: goodSecret().Data},
+			}, name: "a", wantReason: v1alpha1.AccountNotReadyReason,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -144,13 +204,16 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func checkResult(t *testing.T, got *Account, err error, wantAccount, wantReason string, wantWaiting bool, wantInText string) {
+func checkResult(
+	t *testing.T, got *Account, err error, wantAccount, wantReason string, wantWaiting bool, wantInText string,
+) {
 	t.Helper()
 	if wantReason == "" {
 		if err != nil {
 			t.Fatalf("unexpected error: %v", err)
 		}
-		if got.Name != wantAccount || got.ProjectID != testProject || got.KeyID() != keyID(testKey) || got.Client == nil || got.Environment != v1alpha1.EnvironmentUnified {
+		if got.Name != wantAccount || got.ProjectID != testProject || got.KeyID() != keyID(testKey) ||
+			got.Client == nil || got.Environment != v1alpha1.EnvironmentUnified {
 			t.Errorf("got %+v", got)
 		}
 		return
@@ -174,11 +237,27 @@ func TestResolveFor(t *testing.T) {
 		wantAccount string
 		wantReason  string
 	}{
-		"default":          {room: func(*v1alpha1.MeetingRoom) {}, wantAccount: "a"},
-		"named":            {room: func(r *v1alpha1.MeetingRoom) { r.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: "b"} }, wantAccount: "b"},
-		"pinned":           {room: func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "b", testProject }, wantAccount: "b"},
-		"pinned, gone":     {room: func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "x", testProject }, wantReason: v1alpha1.AccountNotFoundReason},
-		"of other project": {room: func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "b", otherProject }, wantReason: v1alpha1.AccountMismatchReason},
+		"default": {room: func(*v1alpha1.MeetingRoom) {}, wantAccount: "a"},
+		"named": {
+			room: func(r *v1alpha1.MeetingRoom) {
+				r.Spec.AccountRef = &v1alpha1.LocalObjectReference{
+					Name: "b",
+				}
+			},
+			wantAccount: "b",
+		},
+		"pinned": {
+			room:        func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "b", testProject },
+			wantAccount: "b",
+		},
+		"pinned, gone": {
+			room:       func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "x", testProject },
+			wantReason: v1alpha1.AccountNotFoundReason,
+		},
+		"of other project": {
+			room:       func(r *v1alpha1.MeetingRoom) { r.Status.AccountName, r.Status.ProjectID = "b", otherProject },
+			wantReason: v1alpha1.AccountMismatchReason,
+		},
 		"project's letters": {room: func(r *v1alpha1.MeetingRoom) {
 			r.Status.AccountName, r.Status.ProjectID = "b", strings.ToUpper(testProject)
 		}, wantAccount: "b"},
@@ -216,15 +295,33 @@ func TestConnectErrors(t *testing.T) {
 		wantInText string
 	}{
 		"no Secret": {account: makeAccount("a"), wantReason: v1alpha1.SecretNotFoundReason, wantInText: `"key"`},
-		"no key":    {account: makeAccount("a"), secret: makeSecret(map[string][]byte{v1alpha1.APISecretSecretKey: []byte("s3cr3t")}), wantReason: v1alpha1.SecretInvalidReason, wantInText: `"private-key"`},
-		"no secret": {account: makeAccount("a", openTok), secret: goodSecret(), wantReason: v1alpha1.SecretInvalidReason, wantInText: `"api-secret"`},
-		"malformed": {account: makeAccount("a"), secret: makeSecret(map[string][]byte{v1alpha1.PrivateKeySecretKey: []byte("s3cr3t")}), wantReason: v1alpha1.SecretInvalidReason, wantInText: "PEM"},
-		"endpoint":  {account: makeAccount("a", func(va *v1alpha1.VonageAccount) { va.Spec.Endpoint = "ftp://x" }), secret: goodSecret(), wantReason: v1alpha1.SpecInvalidReason, wantInText: "endpoint"},
+		"no key": {
+			account:    makeAccount("a"),
+			secret:     makeSecret(map[string][]byte{v1alpha1.APISecretSecretKey: []byte("s3cr3t")}),
+			wantReason: v1alpha1.SecretInvalidReason, wantInText: `"private-key"`,
+		},
+		"no secret": {
+			account: makeAccount("a", openTok), secret: goodSecret(), wantReason: v1alpha1.SecretInvalidReason,
+			wantInText: `"api-secret"`,
+		},
+		"malformed": {
+			account:    makeAccount("a"),
+			secret:     makeSecret(map[string][]byte{v1alpha1.PrivateKeySecretKey: []byte("s3cr3t")}),
+			wantReason: v1alpha1.SecretInvalidReason, wantInText: "PEM",
+		},
+		"endpoint": {
+			account: makeAccount("a", func(va *v1alpha1.VonageAccount) { va.Spec.Endpoint = "ftp://x" }),
+			secret:  goodSecret(), wantReason: v1alpha1.SpecInvalidReason, wantInText: "endpoint",
+		},
 		"invalid selector": {account: makeAccount("a", func(va *v1alpha1.VonageAccount) {
 			forTeam(va)
 			va.Spec.AllowedNamespaces.Selector.MatchLabels["team"] = "two words"
 		}), secret: goodSecret(), wantReason: v1alpha1.SpecInvalidReason, wantInText: "selector"},
-		"key of an OpenTok": {account: makeAccount("a", openTok), secret: makeSecret(map[string][]byte{v1alpha1.APISecretSecretKey: []byte("s3cr3t")}), wantReason: v1alpha1.SecretInvalidReason, wantInText: "characters"},
+		"key of an OpenTok": {
+			account:    makeAccount("a", openTok),
+			secret:     makeSecret(map[string][]byte{v1alpha1.APISecretSecretKey: []byte("s3cr3t")}),
+			wantReason: v1alpha1.SecretInvalidReason, wantInText: "characters",
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -248,15 +345,23 @@ func TestConnectCaches(t *testing.T) {
 		change   func(t *testing.T, c client.Client, va *v1alpha1.VonageAccount, secret *corev1.Secret)
 		wantSame bool
 	}{
-		"nothing": {change: func(*testing.T, client.Client, *v1alpha1.VonageAccount, *corev1.Secret) {}, wantSame: true},
-		"namespaces and adoption": {change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
-			va.Generation++
-			va.Spec.Adoption = v1alpha1.AdoptionAllowed
-		}, wantSame: true},
-		"the Secret's labels": {change: func(t *testing.T, c client.Client, _ *v1alpha1.VonageAccount, secret *corev1.Secret) {
-			secret.Labels = map[string]string{"a": "b"}
-			update(t, c, secret)
-		}, wantSame: true},
+		"nothing": {
+			change: func(*testing.T, client.Client, *v1alpha1.VonageAccount, *corev1.Secret) {}, wantSame: true,
+		},
+		"namespaces and adoption": {
+			change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
+				va.Generation++
+				va.Spec.Adoption = v1alpha1.AdoptionAllowed
+			},
+			wantSame: true,
+		},
+		"the Secret's labels": {
+			change: func(t *testing.T, c client.Client, _ *v1alpha1.VonageAccount, secret *corev1.Secret) {
+				secret.Labels = map[string]string{"a": "b"}
+				update(t, c, secret)
+			},
+			wantSame: true,
+		},
 		"the key": {change: func(t *testing.T, c client.Client, _ *v1alpha1.VonageAccount, secret *corev1.Secret) {
 			secret.Data[v1alpha1.PrivateKeySecretKey] = otherKey
 			update(t, c, secret)
@@ -267,7 +372,11 @@ func TestConnectCaches(t *testing.T) {
 		"the endpoint": {change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
 			va.Spec.Endpoint = "https://example.com"
 		}},
-		"another account of the name": {change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) { va.UID = "uid-2" }},
+		"another account of the name": {
+			change: func(_ *testing.T, _ client.Client, va *v1alpha1.VonageAccount, _ *corev1.Secret) {
+				va.UID = "uid-2"
+			},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -332,7 +441,9 @@ func TestRejected(t *testing.T) {
 	if len(rejected) != 0 {
 		t.Errorf("the probe reported %v", rejected)
 	}
-	if _, err := a.Client.CreateSession(context.Background(), vonage.SessionOptions{}); vonage.ClassOf(err) != vonage.ClassCredentials {
+	if _, err := a.Client.CreateSession(
+		context.Background(), vonage.SessionOptions{},
+	); vonage.ClassOf(err) != vonage.ClassCredentials {
 		t.Fatalf("create: %v", err)
 	}
 	if len(rejected) != 1 || rejected[0] != "a" {

@@ -40,8 +40,8 @@ func (s *scope) requeueAfter(d time.Duration) {
 // requeue is the result of the reconcile.
 func (s *scope) requeue() ctrl.Result { return requeue(s.requeueTime) }
 
-// requeue asks for another reconcile at a time; the zero time asks for nothing. Each reconcile computes it anew from the
-// object, so nothing is lost with the process.
+// requeue asks for another reconcile at a time; the zero time asks for nothing. Each reconcile computes it anew from
+// the object, so nothing is lost with the process.
 func requeue(at time.Time) ctrl.Result {
 	if at.IsZero() {
 		return ctrl.Result{}
@@ -49,11 +49,13 @@ func requeue(at time.Time) ctrl.Result {
 	return ctrl.Result{RequeueAfter: max(time.Until(at), time.Nanosecond)}
 }
 
-// controllerOptions are the options of every controller: how many objects are worked on at once, and how reconciles are paced that end with an
-// error, which are those of the API server: each object by itself, at most five minutes.
+// controllerOptions are the options of every controller: how many objects are worked on at once, and how reconciles are
+// paced that end with an error, which are those of the API server: each object by itself, at most five minutes.
 func controllerOptions(workers int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: max(workers, 1),
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 5*time.Minute),
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+			5*time.Millisecond, 5*time.Minute,
+		),
 	}
 }

@@ -50,7 +50,8 @@ type BreakoutSetReconciler struct {
 type resourceLimits struct{ writes, signals int }
 
 const (
-	// ownerIndex finds MeetingRooms by the name of the BreakoutSet that controls them, meetingRoomIndex BreakoutSets by their main room.
+	// ownerIndex finds MeetingRooms by the name of the BreakoutSet that controls them, meetingRoomIndex BreakoutSets by
+	// their main room.
 	ownerIndex       = "controller.breakoutSet"
 	meetingRoomIndex = "spec.meetingRoomRef.name"
 )
@@ -62,8 +63,9 @@ const (
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=meetingrooms/status,verbs=get;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile brings one BreakoutSet one or more steps nearer to its spec: its place in the queue for the main room, its rooms, the plan of
-// what people should know, its delivery, and the drain of rooms that are not wanted any more. What is left for later is in the status.
+// Reconcile brings one BreakoutSet one or more steps nearer to its spec: its place in the queue for the main room, its
+// rooms, the plan of what people should know, its delivery, and the drain of rooms that are not wanted any more. What
+// is left for later is in the status.
 func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, err := r.gather(ctx, req.NamespacedName)
 	if err != nil || s == nil {
@@ -86,8 +88,8 @@ func (r *BreakoutSetReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	return s.requeue(), nil
 }
 
-// outcome makes errStaleCache of errors that only mean "somebody was faster": they need no backing off. When to look again by the clock
-// was computed from something outdated, and does not matter.
+// outcome makes errStaleCache of errors that only mean "somebody was faster": they need no backing off. When to look
+// again by the clock was computed from something outdated, and does not matter.
 func outcome(err error) error {
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		return errStaleCache
@@ -105,7 +107,8 @@ func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutSc
 
 // releaseFinalizer lets a deleted set go when its rooms are gone and its signals are delivered, or could not be.
 func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakoutScope) error {
-	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 || (s.status().Signals.Pending != nil && s.now.Before(s.drainLimit())) {
+	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 ||
+		(s.status().Signals.Pending != nil && s.now.Before(s.drainLimit())) {
 		return nil
 	}
 	if !controllerutil.RemoveFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
@@ -128,7 +131,11 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").
-		For(&v1alpha1.BreakoutSet{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}), r.supersede())).
+		For(&v1alpha1.BreakoutSet{},
+			builder.WithPredicates(
+				predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}),
+				r.supersede(),
+			)).
 		Owns(&v1alpha1.MeetingRoom{}).
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
@@ -136,24 +143,29 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 func indexBreakoutSets(mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.BreakoutSet{}, meetingRoomIndex, func(o client.Object) []string {
-		return []string{o.(*v1alpha1.BreakoutSet).Spec.MeetingRoomRef.Name}
-	})
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.BreakoutSet{}, meetingRoomIndex,
+		func(o client.Object) []string {
+			return []string{o.(*v1alpha1.BreakoutSet).Spec.MeetingRoomRef.Name}
+		})
 	if err != nil {
 		return err
 	}
-	return mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MeetingRoom{}, ownerIndex, func(o client.Object) []string {
-		if set := o.GetLabels()[v1alpha1.BreakoutSetLabel]; set != "" {
-			return []string{set}
-		}
-		return nil
-	})
+	return mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MeetingRoom{}, ownerIndex,
+		func(o client.Object) []string {
+			if set := o.GetLabels()[v1alpha1.BreakoutSetLabel]; set != "" {
+				return []string{set}
+			}
+			return nil
+		})
 }
 
 // setsOfMeetingRoom are the sets of which a MeetingRoom is the main room.
 func (r *BreakoutSetReconciler) setsOfMeetingRoom(ctx context.Context, room client.Object) []reconcile.Request {
 	var sets v1alpha1.BreakoutSetList
-	if err := r.List(ctx, &sets, client.InNamespace(room.GetNamespace()), client.MatchingFields{meetingRoomIndex: room.GetName()}, client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.List(
+		ctx, &sets, client.InNamespace(room.GetNamespace()), client.MatchingFields{meetingRoomIndex: room.GetName()},
+		client.DisableReadYourWritesConsistency,
+	); err != nil {
 		return nil
 	}
 	requests := make([]reconcile.Request, len(sets.Items))
@@ -163,8 +175,8 @@ func (r *BreakoutSetReconciler) setsOfMeetingRoom(ctx context.Context, room clie
 	return requests
 }
 
-// supersede passes every event, and stops a delivery that is under way when its set's spec has changed: the newer plan takes over what the
-// older one still has to send.
+// supersede passes every event, and stops a delivery that is under way when its set's spec has changed: the newer plan
+// takes over what the older one still has to send.
 func (r *BreakoutSetReconciler) supersede() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		if e.ObjectNew.GetGeneration() != e.ObjectOld.GetGeneration() {

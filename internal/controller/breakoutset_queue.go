@@ -15,8 +15,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
 )
 
-// takeTurn takes the main room for the set when it wants to open and it is its turn. The main room's status says who has it: a write that
-// carries the resourceVersion, so that of two sets only one gets it.
+// takeTurn takes the main room for the set when it wants to open and it is its turn. The main room's status says who
+// has it: a write that carries the resourceVersion, so that of two sets only one gets it.
 func (r *BreakoutSetReconciler) takeTurn(ctx context.Context, s *breakoutScope) error {
 	if s.main == nil {
 		return nil
@@ -31,7 +31,9 @@ func (r *BreakoutSetReconciler) takeTurn(ctx context.Context, s *breakoutScope) 
 		return nil
 	}
 	var rivals v1alpha1.BreakoutSetList
-	if err := r.List(ctx, &rivals, client.InNamespace(s.set.Namespace), client.MatchingFields{meetingRoomIndex: s.main.Name}); err != nil {
+	if err := r.List(
+		ctx, &rivals, client.InNamespace(s.set.Namespace), client.MatchingFields{meetingRoomIndex: s.main.Name},
+	); err != nil {
 		return err
 	}
 	if first := firstInQueue(rivals.Items, s.now); first != nil && first.UID != s.set.UID {
@@ -46,13 +48,15 @@ func (r *BreakoutSetReconciler) takeTurn(ctx context.Context, s *breakoutScope) 
 	return nil
 }
 
-// busy records that the set has to wait for another one. A set with a time of its own is one of several rounds and waits by design.
+// busy records that the set has to wait for another one. A set with a time of its own is one of several rounds and
+// waits by design.
 func (s *breakoutScope) busy(other string) {
 	if s.set.Spec.OpenAt != nil {
 		s.wait(v1alpha1.WaitingReason, "opens when it is its turn, after BreakoutSet "+other)
 		return
 	}
-	s.wait(v1alpha1.MeetingRoomBusyReason, "BreakoutSet "+other+" is open for the same meeting room: close or delete it, or this set opens after it")
+	s.wait(v1alpha1.MeetingRoomBusyReason, "BreakoutSet "+other+
+		" is open for the same meeting room: close or delete it, or this set opens after it")
 }
 
 // firstInQueue is the set whose turn it is among those that want to be open: by openAt, creation and name.
@@ -64,7 +68,8 @@ func firstInQueue(sets []v1alpha1.BreakoutSet, now time.Time) *v1alpha1.Breakout
 		return nil
 	}
 	first := slices.MinFunc(waiting, func(a, b v1alpha1.BreakoutSet) int {
-		return cmp.Or(turn(&a).Compare(turn(&b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(turn(&a).Compare(turn(&b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.Name, b.Name))
 	})
 	return &first
 }

@@ -29,13 +29,14 @@ const (
 	maxStatusTokens = 300
 )
 
-// ensureRooms assigns people and makes the MeetingRooms of the breakout rooms, or brings them back to what they should be, while the set
-// has the main room to itself.
+// ensureRooms assigns people and makes the MeetingRooms of the breakout rooms, or brings them back to what they should
+// be, while the set has the main room to itself.
 func (r *BreakoutSetReconciler) ensureRooms(ctx context.Context, s *breakoutScope) error {
 	if s.main == nil {
 		return nil
 	}
-	s.assignment = breakout.Assign(s.main.Spec.Participants, s.wanted, s.asked(), breakout.Planned(s.status()).Places(), string(s.set.UID))
+	s.assignment = breakout.Assign(s.main.Spec.Participants, s.wanted, s.asked(), breakout.Planned(s.status()).Places(),
+		string(s.set.UID))
 	if !s.holds || !s.wantsOpen() || (breakout.IsClosing(s.set) && !breakout.IsOpen(s.set)) {
 		return nil
 	}
@@ -88,9 +89,11 @@ func (s *breakoutScope) asked() v1alpha1.AssignmentSpec {
 	return *s.set.Spec.Assignment
 }
 
-// writeRoom makes one breakout room, or updates the one that there is, which was adjusted already. A room that is being deleted is left to go:
-// it is made anew when it is gone.
-func (r *BreakoutSetReconciler) writeRoom(ctx context.Context, s *breakoutScope, have, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
+// writeRoom makes one breakout room, or updates the one that there is, which was adjusted already. A room that is being
+// deleted is left to go: it is made anew when it is gone.
+func (r *BreakoutSetReconciler) writeRoom(
+	ctx context.Context, s *breakoutScope, have, want *v1alpha1.MeetingRoom,
+) (*v1alpha1.MeetingRoom, *verdict, error) {
 	if have == nil {
 		return r.createRoom(ctx, s, want)
 	}
@@ -101,7 +104,9 @@ func (r *BreakoutSetReconciler) writeRoom(ctx context.Context, s *breakoutScope,
 	return have, nil, err
 }
 
-func (r *BreakoutSetReconciler) createRoom(ctx context.Context, s *breakoutScope, want *v1alpha1.MeetingRoom) (*v1alpha1.MeetingRoom, *verdict, error) {
+func (r *BreakoutSetReconciler) createRoom(
+	ctx context.Context, s *breakoutScope, want *v1alpha1.MeetingRoom,
+) (*v1alpha1.MeetingRoom, *verdict, error) {
 	err := r.Create(ctx, want)
 	switch {
 	case err == nil:
@@ -119,7 +124,8 @@ func (r *BreakoutSetReconciler) createRoom(ctx context.Context, s *breakoutScope
 		return taken, nil, nil // the cache had not seen it yet
 	}
 	s.requeueAt(s.now.Add(time.Minute)) // another object's deletion is no event of ours
-	v := stalled(v1alpha1.RoomNameTakenReason, "MeetingRoom "+want.Name+" exists and does not belong to this set: delete it, or give the room another name")
+	v := stalled(v1alpha1.RoomNameTakenReason, "MeetingRoom "+want.Name+
+		" exists and does not belong to this set: delete it, or give the room another name")
 	return nil, &v, nil
 }
 
@@ -147,7 +153,8 @@ func invalidCauses(err error) string {
 // adjustRoom makes have what want is, and reports whether it was not. What is not the set's to say stays as it is.
 func adjustRoom(have, want *v1alpha1.MeetingRoom) bool {
 	spec := want.Spec.DeepCopy()
-	spec.Session, spec.SessionID, spec.AccountRef = have.Spec.Session, have.Spec.SessionID, have.Spec.AccountRef // cannot change
+	// cannot change
+	spec.Session, spec.SessionID, spec.AccountRef = have.Spec.Session, have.Spec.SessionID, have.Spec.AccountRef
 	changed := !equality.Semantic.DeepEqual(have.Spec, *spec)
 	have.Spec = *spec
 	for k, v := range want.Labels {
@@ -169,7 +176,9 @@ func (s *breakoutScope) desiredChildren() []*v1alpha1.MeetingRoom {
 	return rooms
 }
 
-func (s *breakoutScope) desiredChild(room v1alpha1.BreakoutRoomSpec, people []v1alpha1.Participant) *v1alpha1.MeetingRoom {
+func (s *breakoutScope) desiredChild(
+	room v1alpha1.BreakoutRoomSpec, people []v1alpha1.Participant,
+) *v1alpha1.MeetingRoom {
 	child := &v1alpha1.MeetingRoom{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.set.Namespace,
@@ -201,8 +210,8 @@ func (s *breakoutScope) desiredChild(room v1alpha1.BreakoutRoomSpec, people []v1
 	return child
 }
 
-// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there; whoever was sent
-// there last and may not have left; and with mode Choose everybody.
+// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there;
+// whoever was sent there last and may not have left; and with mode Choose everybody.
 func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant {
 	everywhere := func(p v1alpha1.Participant) bool {
 		return s.mode() == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost || p.Role == v1alpha1.RoleCoHost
@@ -234,13 +243,17 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 // tooMany reports whether, and records in the scope that, the rooms could not publish all their tokens.
 func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
 	if n := len(s.wanted) * len(s.main.Spec.Participants); s.mode() == v1alpha1.ModeChoose && n > maxTokens {
-		s.stall(v1alpha1.TooManyTokensReason, fmt.Sprintf("with mode Choose everybody needs a token for every room, and rooms × participants is over %d: use fewer rooms, or another mode", maxTokens))
+		s.stall(v1alpha1.TooManyTokensReason,
+			fmt.Sprintf("with mode Choose everybody needs a token for every room, and rooms × participants is over "+
+				"%d: use fewer rooms, or another mode", maxTokens))
 		return true
 	}
 	for _, room := range desired {
 		inStatus := room.Spec.Tokens == nil || room.Spec.Tokens.Delivery != v1alpha1.TokenDeliverySecret
 		if inStatus && len(room.Spec.Participants) > maxStatusTokens {
-			s.stall(v1alpha1.TooManyParticipantsReason, fmt.Sprintf("a breakout room would have more than %d participants: use template.tokens.delivery Secret, or smaller rooms", maxStatusTokens))
+			s.stall(v1alpha1.TooManyParticipantsReason,
+				fmt.Sprintf("a breakout room would have more than %d participants: use template.tokens.delivery "+
+					"Secret, or smaller rooms", maxStatusTokens))
 			return true
 		}
 	}
@@ -271,8 +284,8 @@ func (r *BreakoutSetReconciler) removeRooms(ctx context.Context, s *breakoutScop
 	return nil
 }
 
-// stays reports whether a breakout room is still needed: it is wanted, or not everybody has received yet that it is gone. A deletion by others cannot be
-// undone.
+// stays reports whether a breakout room is still needed: it is wanted, or not everybody has received yet that it is
+// gone. A deletion by others cannot be undone.
 func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) bool {
 	if !room.DeletionTimestamp.IsZero() {
 		return false
@@ -288,12 +301,16 @@ func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.Mee
 func (s *breakoutScope) listed(name v1alpha1.BreakoutRoomName) bool {
 	is := func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == name }
 	st := s.status()
-	return slices.ContainsFunc(st.Rooms, is) || (st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
+	return slices.ContainsFunc(st.Rooms, is) ||
+		(st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
 }
 
-// finishDrain takes the finalizer of the drain off a room that is being deleted, when its people received the closing notice and had the grace
-// to leave, or when the time for signals that fail is over. From then on whoever is left is disconnected.
-func (r *BreakoutSetReconciler) finishDrain(ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) error {
+// finishDrain takes the finalizer of the drain off a room that is being deleted, when its people received the closing
+// notice and had the grace to leave, or when the time for signals that fail is over. From then on whoever is left is
+// disconnected.
+func (r *BreakoutSetReconciler) finishDrain(
+	ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom,
+) error {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return nil
 	}
@@ -305,8 +322,9 @@ func (r *BreakoutSetReconciler) finishDrain(ctx context.Context, s *breakoutScop
 	return client.IgnoreNotFound(r.Update(ctx, room))
 }
 
-// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the last delivery where that
-// was later. A deletion has the API server's time, the delivery the operator's; while the set closes the latter alone counts.
+// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the
+// last delivery where that was later. A deletion has the API server's time, the delivery the operator's; while the set
+// closes the latter alone counts.
 func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
 	closing, grace := !breakout.IsOpen(s.set), breakout.CloseGrace(s.set)
 	if closing && s.status().ClosedAt == nil {
@@ -326,7 +344,8 @@ func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.
 	return minTime(begins.Add(grace), limit)
 }
 
-// drainLimit is until when a closing set waits for its closing notice to be delivered; far away while it is not closing.
+// drainLimit is until when a closing set waits for its closing notice to be delivered; far away while it is not
+// closing.
 func (s *breakoutScope) drainLimit() time.Time {
 	st := s.status()
 	if breakout.IsOpen(s.set) || st.ClosedAt == nil {

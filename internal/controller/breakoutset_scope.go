@@ -18,7 +18,8 @@ import (
 type breakoutScope struct {
 	scope
 
-	// set is the set as last read or written, with the status as it is to be written next; stored is the status as it is in the API server.
+	// set is the set as last read or written, with the status as it is to be written next; stored is the status as it
+	// is in the API server.
 	set    *v1alpha1.BreakoutSet
 	stored *v1alpha1.BreakoutSetStatus
 
@@ -28,7 +29,8 @@ type breakoutScope struct {
 	// schedule is what the clock and the spec say.
 	schedule breakout.Schedule
 
-	// lookedAt is the main room as last read or written, nil when there is none; main is the same, and nil also when it cannot be used.
+	// lookedAt is the main room as last read or written, nil when there is none; main is the same, and nil also when it
+	// cannot be used.
 	lookedAt, main *v1alpha1.MeetingRoom
 
 	// wanted are the rooms that the spec asks for, children the MeetingRooms of the set by room name.
@@ -92,7 +94,9 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 
 func (r *BreakoutSetReconciler) readChildren(ctx context.Context, s *breakoutScope) error {
 	var rooms v1alpha1.MeetingRoomList
-	if err := r.List(ctx, &rooms, client.InNamespace(s.set.Namespace), client.MatchingFields{ownerIndex: s.set.Name}); err != nil {
+	if err := r.List(
+		ctx, &rooms, client.InNamespace(s.set.Namespace), client.MatchingFields{ownerIndex: s.set.Name},
+	); err != nil {
 		return err
 	}
 	s.children = make(map[v1alpha1.BreakoutRoomName]*v1alpha1.MeetingRoom, len(rooms.Items))
@@ -104,7 +108,8 @@ func (r *BreakoutSetReconciler) readChildren(ctx context.Context, s *breakoutSco
 	return nil
 }
 
-// readMain finds the main room and says what is wrong with it. While the set is open only the room that it was opened with will do.
+// readMain finds the main room and says what is wrong with it. While the set is open only the room that it was opened
+// with will do.
 func (r *BreakoutSetReconciler) readMain(ctx context.Context, s *breakoutScope) error {
 	name := s.set.Spec.MeetingRoomRef.Name
 	main := &v1alpha1.MeetingRoom{}
@@ -116,13 +121,17 @@ func (r *BreakoutSetReconciler) readMain(ctx context.Context, s *breakoutScope) 
 	case client.IgnoreNotFound(err) != nil:
 		return err
 	case err != nil || !main.DeletionTimestamp.IsZero():
-		s.stall(v1alpha1.MeetingRoomNotFoundReason, "there is no MeetingRoom "+name+" in this namespace: make it, or delete this set")
+		s.stall(v1alpha1.MeetingRoomNotFoundReason, "there is no MeetingRoom "+name+
+			" in this namespace: make it, or delete this set")
 	case main.Labels[v1alpha1.BreakoutSetLabel] != "" && metav1.GetControllerOf(main) != nil:
-		s.stall(v1alpha1.MeetingRoomIsBreakoutReason, "MeetingRoom "+name+" is itself a breakout room: make a set for another MeetingRoom")
+		s.stall(v1alpha1.MeetingRoomIsBreakoutReason, "MeetingRoom "+name+
+			" is itself a breakout room: make a set for another MeetingRoom")
 	case breakout.IsOpen(s.set) && main.Status.SessionID != s.set.Status.MainSessionID:
-		s.wait(v1alpha1.MeetingRoomNotReadyReason, "MeetingRoom "+name+" has another session than when the rooms were opened: they are closed, and opened anew")
+		s.wait(v1alpha1.MeetingRoomNotReadyReason, "MeetingRoom "+name+
+			" has another session than when the rooms were opened: they are closed, and opened anew")
 	case main.Status.SessionID == "":
-		s.wait(v1alpha1.MeetingRoomNotReadyReason, "waiting for MeetingRoom "+name+" to have a session; its conditions say what is missing")
+		s.wait(v1alpha1.MeetingRoomNotReadyReason, "waiting for MeetingRoom "+name+
+			" to have a session; its conditions say what is missing")
 	default:
 		s.main = main
 	}

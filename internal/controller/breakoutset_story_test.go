@@ -24,7 +24,8 @@ var _ = Describe("A BreakoutSet", func() {
 		It("makes the rooms, assigns the students and sends the list to the main room once", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
 			c.mark()
-			set := c.open("groups", sim.WithRooms("red=Red team", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
+			set := c.open("groups", sim.WithRooms("red=Red team", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
 
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: Cleo, Dan"))
 			for _, browser := range c.browsers {
@@ -47,11 +48,15 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(red.Spec.DisplayName).To(Equal("Red team"))
 			Expect(c.enter("groups", "red", "Ada").SessionID()).To(Equal(red.Status.SessionID))
 
-			// A child room costs two writes. The set's own: finalizer, rooms asked for, the plan, and that it was delivered; the main room's: the lock.
+			// A child room costs two writes. The set's own: finalizer, rooms asked for, the plan, and that it was
+			// delivered; the main room's: the lock.
 			Expect(c.did()).To(ConsistOf(
-				"create meetingrooms/groups-red", "vonage createSession groups-red", "update meetingrooms/groups-red/status",
-				"create meetingrooms/groups-blue", "vonage createSession groups-blue", "update meetingrooms/groups-blue/status",
-				"update breakoutsets/groups", "update breakoutsets/groups/status", "update breakoutsets/groups/status", "update breakoutsets/groups/status",
+				"create meetingrooms/groups-red", "vonage createSession groups-red",
+				"update meetingrooms/groups-red/status",
+				"create meetingrooms/groups-blue", "vonage createSession groups-blue",
+				"update meetingrooms/groups-blue/status",
+				"update breakoutsets/groups", "update breakoutsets/groups/status", "update breakoutsets/groups/status",
+				"update breakoutsets/groups/status",
 				"update meetingrooms/class/status", "vonage post class signal roomCreated (automatic)",
 			))
 		}))
@@ -87,7 +92,9 @@ var _ = Describe("A BreakoutSet", func() {
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(3)) })
 			c.waitReady(set)
 			Expect(set.Status.Rooms).To(HaveLen(3))
-			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded Class(Host Co) room-1(")))
+			Expect(c.received(c.browsers["Host"])[1:]).To(
+				HaveExactElements(HavePrefix("roomAdded Class(Host Co) room-1(")),
+			)
 
 			c.Pass(7 * time.Second) // by now everybody is where they were sent
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(0)) })
@@ -100,8 +107,11 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("opens without rooms that are not ready in 30 s, and adds them later", story(func() {
 			c := newClassroom("Ada", "Ben")
-			// Not 503: then no call is made before the vendor is found to answer again, and whether signals wait for that depends on who is first.
-			c.Vendor.AddFault(simulator.Fault{Op: simulator.OpCreateSession, After: 1, Kind: simulator.FaultStatus, Status: http.StatusNotFound})
+			// Not 503: then no call is made before the vendor is found to answer again, and whether signals wait for
+			// that depends on who is first.
+			c.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpCreateSession, After: 1, Kind: simulator.FaultStatus, Status: http.StatusNotFound,
+			})
 			set := c.makeSet("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
 			c.Pass(time.Second) // how far it is, is written once a second
 			eventually(c, func() int32 { return ptr.Deref(refresh(c, set).Status.ReadyRooms, 0) }, BeEquivalentTo(1))
@@ -113,12 +123,14 @@ var _ = Describe("A BreakoutSet", func() {
 			c.Vendor.ClearFaults()
 			c.Pass(time.Minute)
 			c.waitReady(set)
-			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"), HavePrefix("participantMoved")))
+			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"),
+				HavePrefix("participantMoved")))
 		}))
 	})
 
 	Describe("closing", func() {
-		DescribeTable("calls everybody back, waits for the grace, then disconnects whoever is left and frees the meeting", story(func(shut func(*classroom, *v1alpha1.BreakoutSet)) {
+		DescribeTable("calls everybody back, waits for the grace, then disconnects whoever is left and frees "+
+			"the meeting", story(func(shut func(*classroom, *v1alpha1.BreakoutSet)) {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
 			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
@@ -179,14 +191,17 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(c.received(c.browsers["Host"])).To(HaveLen(2))
 			c.Pass(10 * time.Second)
 			c.waitReady(second)
-			Expect(c.received(c.browsers["Host"])[2:]).To(Equal([]string{"roomCreated (automatic) Class(Host Co) blue(>Ada)"}))
+			Expect(c.received(c.browsers["Host"])[2:]).To(Equal([]string{
+				"roomCreated (automatic) Class(Host Co) blue(>Ada)",
+			}))
 		}))
 	})
 
 	Describe("edited while open", func() {
 		It("sends rooms added, renamed and resized, and moves nobody", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ada := c.enter("groups", "red", "Ada")
 			c.Pass(7 * time.Second)
 			edit(c, set, sim.WithRooms("red=Crimson", "blue/4", "green"))
@@ -199,13 +214,15 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("moves who is placed elsewhere, with the token there before the signal, and nobody else", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo")
-			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			ada := c.enter("groups", "red", "Ada")
 			c.Pass(7 * time.Second)
 			edit(c, set, withMode(v1alpha1.ModeAutomatic, "Ada=blue", "Ben=red", "Cleo=blue"))
 			c.waitReady(set)
 			Expect(c.received(ada)).To(Equal([]string{"participantMoved Class(Host Co) red(Ben) blue(Cleo >Ada)"}))
-			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) }, Equal([]string{"Host", "Co", "Ben"}))
+			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) },
+				Equal([]string{"Host", "Co", "Ben"}))
 			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Cleo"}))
 
 			c.Pass(7 * time.Second)
@@ -216,7 +233,8 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("moves the people of a removed room first, and removes it when they have gone", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ada, ben := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben")
 			c.Pass(7 * time.Second)
 			edit(c, set, func(s *v1alpha1.BreakoutSet) {
@@ -238,7 +256,8 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("places who comes late in the emptiest room, and follows who leaves or is promoted", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo")
-			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			host := c.browsers["Host"]
 			c.Pass(7 * time.Second)
 			edit(c, c.main, joined("Dan"))
@@ -268,7 +287,8 @@ var _ = Describe("A BreakoutSet", func() {
 			red := c.room("groups", "red")
 			edit(c, red, func(r *v1alpha1.MeetingRoom) { r.Spec.DisplayName, r.Spec.Participants = "Mine", nil })
 			eventually(c, func() string { return c.room("groups", "red").Spec.DisplayName }, BeEmpty())
-			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) }, Equal([]string{"Host", "Co", "Ada"}))
+			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) },
+				Equal([]string{"Host", "Co", "Ada"}))
 			c.Pass(7 * time.Second)
 			c.waitReady(set)
 			Expect(c.received(host)).To(HaveLen(1))
@@ -288,7 +308,9 @@ var _ = Describe("A BreakoutSet", func() {
 	Describe("with bad input", func() {
 		It("waits for a meeting room that does not exist", story(func() {
 			c := newClassroom()
-			set := c.makeSet("groups", sim.WithRooms("red"), func(s *v1alpha1.BreakoutSet) { s.Spec.MeetingRoomRef.Name = "later" })
+			set := c.makeSet("groups", sim.WithRooms("red"), func(s *v1alpha1.BreakoutSet) {
+				s.Spec.MeetingRoomRef.Name = "later"
+			})
 			c.waitStalled(set, v1alpha1.MeetingRoomNotFoundReason)
 			c.makeRoom("later")
 			c.waitReady(set)
@@ -297,7 +319,9 @@ var _ = Describe("A BreakoutSet", func() {
 		It("refuses a breakout room as meeting room", story(func() {
 			c := newClassroom()
 			c.open("groups", sim.WithRooms("red"))
-			set := c.makeSet("nested", sim.WithRooms("blue"), func(s *v1alpha1.BreakoutSet) { s.Spec.MeetingRoomRef.Name = "groups-red" })
+			set := c.makeSet("nested", sim.WithRooms("blue"), func(s *v1alpha1.BreakoutSet) {
+				s.Spec.MeetingRoomRef.Name = "groups-red"
+			})
 			c.waitStalled(set, v1alpha1.MeetingRoomIsBreakoutReason)
 		}))
 
@@ -316,19 +340,23 @@ var _ = Describe("A BreakoutSet", func() {
 		It("says which placements name nobody or no room, and honors the others", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red", "Ben=nowhere"))
-			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse, v1alpha1.UnknownRoomReason)
+			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
+				v1alpha1.UnknownRoomReason)
 			Expect(placesOf(set)).To(Equal("red: Ada"))
 			edit(c, set, sim.WithPlacements("Ada=red", "Zoe=red"))
-			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse, v1alpha1.UnknownParticipantReason)
+			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
+				v1alpha1.UnknownParticipantReason)
 			edit(c, set, sim.WithPlacements("Ada=red"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionTrue, "")
 		}))
 
 		It("throws nobody out of a room that shrinks, and sends the next ones elsewhere", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue/1"), withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
+			set := c.open("groups", sim.WithRooms("red", "blue/1"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
 			edit(c, set, sim.WithRooms("red/1", "blue/1"))
-			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse, v1alpha1.OverCapacityReason)
+			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
+				v1alpha1.OverCapacityReason)
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: "))
 			edit(c, c.main, joined("Cleo", "Dan"))
 			eventually(c, func() []v1alpha1.ParticipantName { return refresh(c, set).Status.Unassigned }, HaveLen(1))
@@ -339,10 +367,14 @@ var _ = Describe("A BreakoutSet", func() {
 			c := newClassroom("Ada")
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) {
 				for i := range 20 {
-					r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName("Student " + string(rune('A'+i)))})
+					r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{
+						Name: v1alpha1.ParticipantName("Student " + string(rune('A'+i))),
+					})
 				}
 			})
-			set := c.makeSet("groups", withMode(v1alpha1.ModeChoose), func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(250)) })
+			set := c.makeSet("groups", withMode(v1alpha1.ModeChoose), func(s *v1alpha1.BreakoutSet) {
+				s.Spec.Replicas = new(int32(250))
+			})
 			c.waitStalled(set, v1alpha1.TooManyTokensReason)
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(2)) })
 			c.waitReady(set)

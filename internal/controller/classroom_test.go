@@ -19,7 +19,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
-// classroom is a world with a meeting that is ready: a host, a co-host, students, and a browser of each connected to the main room.
+// classroom is a world with a meeting that is ready: a host, a co-host, students, and a browser of each connected to
+// the main room.
 type classroom struct {
 	*world
 	main     *v1alpha1.MeetingRoom
@@ -34,7 +35,9 @@ func newClassroom(students ...string) *classroom {
 	c := &classroom{world: w, browsers: map[string]*simulator.Client{}}
 	c.main = w.makeReadyRoom("class", func(r *v1alpha1.MeetingRoom) {
 		r.Spec.DisplayName = "Class"
-		r.Spec.Participants = []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Co", Role: v1alpha1.RoleCoHost}}
+		r.Spec.Participants = []v1alpha1.Participant{
+			{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Co", Role: v1alpha1.RoleCoHost},
+		}
 		for _, s := range students {
 			r.Spec.Participants = append(r.Spec.Participants, v1alpha1.Participant{Name: v1alpha1.ParticipantName(s)})
 		}
@@ -50,7 +53,9 @@ func (c *classroom) makeSet(name string, changes ...func(*v1alpha1.BreakoutSet))
 	GinkgoHelper()
 	set := &v1alpha1.BreakoutSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: name},
-		Spec:       v1alpha1.BreakoutSetSpec{MeetingRoomRef: v1alpha1.LocalObjectReference{Name: c.main.Name}, CloseGraceSeconds: new(int32(10))},
+		Spec: v1alpha1.BreakoutSetSpec{
+			MeetingRoomRef: v1alpha1.LocalObjectReference{Name: c.main.Name}, CloseGraceSeconds: new(int32(10)),
+		},
 	}
 	for _, change := range changes {
 		change(set)
@@ -83,7 +88,9 @@ func withMode(mode v1alpha1.BreakoutSetMode, placements ...string) func(*v1alpha
 // room is the MeetingRoom of a breakout room, as it is now.
 func (c *classroom) room(set, name string) *v1alpha1.MeetingRoom {
 	GinkgoHelper()
-	return refresh(c, &v1alpha1.MeetingRoom{ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: set + "-" + name}})
+	return refresh(c, &v1alpha1.MeetingRoom{
+		ObjectMeta: metav1.ObjectMeta{Namespace: sim.Namespace, Name: set + "-" + name},
+	})
 }
 
 // enter has a participant's browser go from the main room to a breakout room, with the token of that room's status.
@@ -125,8 +132,8 @@ type heardData struct {
 	Revision       int64   `json:"revision"`
 }
 
-// received is what a browser received, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`, where `>Ada` is sent there by
-// this signal; `timer 15m` or `timer cleared`; else type and data.
+// received is what a browser received, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`,
+// where `>Ada` is sent there by this signal; `timer 15m` or `timer cleared`; else type and data.
 func (c *classroom) received(browser *simulator.Client) []string {
 	GinkgoHelper()
 	lines := []string{}
@@ -166,7 +173,8 @@ func (c *classroom) line(typ, data string) string {
 		}
 		return line
 	case typ == "count-down-timer" && d.EndTime != nil:
-		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period, time.Until(time.UnixMilli(*d.EndTime)).Round(time.Second), d.CountDownTimer)
+		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period,
+			time.Until(time.UnixMilli(*d.EndTime)).Round(time.Second), d.CountDownTimer)
 		if d.IsManualReturn {
 			line += ", manual"
 		}
@@ -220,7 +228,8 @@ func countdowns(browser *simulator.Client) []string {
 
 // countdown is the data of a count-down-timer signal as the sample app sends it.
 func countdown(end time.Time, minutes float64, warning int, manual bool) string {
-	return fmt.Sprintf(`{"endTime":%d,"period":%g,"countDownTimer":%d,"isManualReturn":%t}`, end.UnixMilli(), minutes, warning, manual)
+	return fmt.Sprintf(`{"endTime":%d,"period":%g,"countDownTimer":%d,"isManualReturn":%t}`, end.UnixMilli(), minutes,
+		warning, manual)
 }
 
 // revisionsOf are the revisions of the signals that a browser received and that carry one.

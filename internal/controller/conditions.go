@@ -54,7 +54,8 @@ func stalled(reason, message string) verdict {
 // ok reports whether all is well.
 func (v verdict) ok() bool { return v.Status == metav1.ConditionTrue }
 
-// setCondition sets a condition of the object's present generation. The time of transition, in whole seconds, changes only with the status.
+// setCondition sets a condition of the object's present generation. The time of transition, in whole seconds, changes
+// only with the status.
 func setCondition(obj conditioned, typ string, status metav1.ConditionStatus, reason, message string, now time.Time) {
 	conditions := obj.GetConditions()
 	meta.SetStatusCondition(&conditions, metav1.Condition{
@@ -81,8 +82,8 @@ func removeCondition(obj conditioned, typ string) {
 	}
 }
 
-// summarise sets Ready, and Reconciling and Stalled so that they agree with it as kstatus asks for: neither while Ready is True, else exactly
-// one of them.
+// summarise sets Ready, and Reconciling and Stalled so that they agree with it as kstatus asks for: neither while Ready
+// is True, else exactly one of them.
 func summarise(obj conditioned, ready verdict, now time.Time) {
 	setVerdict(obj, v1alpha1.ReadyCondition, ready, now)
 	switch {

@@ -20,8 +20,13 @@ func TestSummarise(t *testing.T) {
 	earlier := metav1.NewTime(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC))
 	now := time.Date(2026, 11, 23, 9, 30, 0, 999, time.UTC)
 	later := metav1.NewTime(now.Truncate(time.Second))
-	condition := func(typ string, status metav1.ConditionStatus, reason, message string, generation int64, at metav1.Time) metav1.Condition {
-		return metav1.Condition{Type: typ, Status: status, Reason: reason, Message: message, ObservedGeneration: generation, LastTransitionTime: at}
+	condition := func(
+		typ string, status metav1.ConditionStatus, reason, message string, generation int64, at metav1.Time,
+	) metav1.Condition {
+		return metav1.Condition{
+			Type: typ, Status: status, Reason: reason, Message: message, ObservedGeneration: generation,
+			LastTransitionTime: at,
+		}
 	}
 	tests := map[string]struct {
 		before []metav1.Condition
@@ -82,7 +87,8 @@ func TestTruncate(t *testing.T) {
 			t.Fatalf("%d bytes, want at most %d", len(got), most)
 		case len(text) <= most && got != text:
 			t.Fatalf("got %q, want all of %q", got, text)
-		case len(text) > most && (!strings.HasSuffix(got, "…") || !strings.HasPrefix(text, strings.TrimSuffix(got, "…"))):
+		case len(text) > most &&
+			(!strings.HasSuffix(got, "…") || !strings.HasPrefix(text, strings.TrimSuffix(got, "…"))):
 			t.Fatalf("got %q, want a beginning of %q", got, text)
 		case !utf8.ValidString(got):
 			t.Fatalf("%q is not UTF-8", got)

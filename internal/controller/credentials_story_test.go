@@ -41,7 +41,8 @@ var _ = Describe("Credentials", func() {
 
 		By("the vendor accepts both keys, and the Secret gets the new one")
 		Expect(c.Vendor.AddProject(simulator.Project{
-			Environment: simulator.Unified, ID: projectID, PublicKey: &wrongKey().PublicKey, FormerKey: &goodKey().PublicKey,
+			Environment: simulator.Unified, ID: projectID, PublicKey: &wrongKey().PublicKey,
+			FormerKey: &goodKey().PublicKey,
 		})).To(Succeed())
 		c.makeSecret("default", pemOf(wrongKey()))
 		eventually(c, func() string { return refresh(c, va).Status.KeyID }, Not(Equal(keyID)))
@@ -66,7 +67,8 @@ var _ = Describe("Credentials", func() {
 		c.waitReady(rooms[1]) // it follows its new name by itself
 
 		Expect(c.wrote("meetingrooms")).To(Equal([]string{
-			"update meetingrooms/class/status", "update meetingrooms/groups-blue/status", "update meetingrooms/groups-red/status",
+			"update meetingrooms/class/status", "update meetingrooms/groups-blue/status",
+			"update meetingrooms/groups-red/status",
 			"update meetingrooms/groups-red", "update meetingrooms/groups-red/status",
 		}), "one status each for the new tokens, and then the new name")
 		calls := map[simulator.Op]int{}
@@ -74,7 +76,8 @@ var _ = Describe("Credentials", func() {
 			Expect(call.Status).To(BeElementOf(200, 204), "%s", call.Op)
 			calls[call.Op]++
 		}
-		Expect(calls).To(Equal(map[simulator.Op]int{simulator.OpListArchives: 1, simulator.OpSignal: 3}), "one probe of the new key, and the new name")
+		Expect(calls).To(Equal(map[simulator.Op]int{simulator.OpListArchives: 1, simulator.OpSignal: 3}),
+			"one probe of the new key, and the new name")
 		Expect(ada.Connected() && ben.Connected()).To(BeTrue())
 		Expect(*unready).To(BeEmpty())
 	}))
@@ -82,7 +85,9 @@ var _ = Describe("Credentials", func() {
 	It("that the vendor revokes make the account say so, and rooms when their tokens run out", story(func() {
 		w := newWorld()
 		va := w.makeAccount("main", asDefault)
-		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))} })
+		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
+			r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))}
+		})
 		session := room.Status.SessionID
 		expires := tokenOf(room, "Ada").ExpiresAt.Time
 
@@ -96,7 +101,8 @@ var _ = Describe("Credentials", func() {
 		began := w.Vendor.LastSeq()
 		w.Pass(time.Until(expires) - time.Millisecond)
 		attempts := w.Vendor.CallsSince(began)
-		Expect(len(attempts)).To(And(BeNumerically(">=", 54), BeNumerically("<=", 60)), "the account tries once a minute")
+		Expect(len(attempts)).To(And(BeNumerically(">=", 54), BeNumerically("<=", 60)),
+			"the account tries once a minute")
 		for _, call := range attempts {
 			Expect(call.Op).To(Equal(simulator.OpListArchives), "and nobody else at all")
 		}
@@ -129,7 +135,8 @@ func (w *world) watchForUnready() *[]string {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj, room); err != nil {
 			*failures = append(*failures, err.Error())
 		}
-		if c := meta.FindStatusCondition(room.Status.Conditions, v1alpha1.ReadyCondition); c != nil && c.Status != metav1.ConditionTrue {
+		if c := meta.FindStatusCondition(room.Status.Conditions, v1alpha1.ReadyCondition); c != nil &&
+			c.Status != metav1.ConditionTrue {
 			*failures = append(*failures, fmt.Sprintf("%s: %s %s", room.Name, c.Reason, c.Message))
 		}
 	}

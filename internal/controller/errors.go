@@ -18,18 +18,20 @@ import (
 )
 
 const (
-	// retryBase and retryMost bound the delay before the vendor is called again for the same object after it failed. 45 s at most, so that
-	// everything is under way again within a minute of the vendor's return.
+	// retryBase and retryMost bound the delay before the vendor is called again for the same object after it failed. 45
+	// s at most, so that everything is under way again within a minute of the vendor's return.
 	retryBase = time.Second
 	retryMost = 45 * time.Second
 
-	// recheckRejected is how often an account's rejected credentials are tried again without anybody having changed something.
+	// recheckRejected is how often an account's rejected credentials are tried again without anybody having changed
+	// something.
 	recheckRejected = time.Minute
 
 	// recheckRefused is how often a call is tried again that the vendor refuses as it is.
 	recheckRefused = 10 * time.Minute
 
-	// sideEffectGrace is how long a call that must not be cut off goes on after the process received the signal to stop.
+	// sideEffectGrace is how long a call that must not be cut off goes on after the process received the signal to
+	// stop.
 	sideEffectGrace = 2 * time.Second
 )
 
@@ -42,8 +44,8 @@ type failure struct {
 	canceled bool
 }
 
-// failureOf says what an error of internal/account or of a vendor call means: the condition, and when to try again. attempt is how often the
-// same has failed before, for the backoff; uid the object's.
+// failureOf says what an error of internal/account or of a vendor call means: the condition, and when to try again.
+// attempt is how often the same has failed before, for the backoff; uid the object's.
 func failureOf(err error, attempt int, uid types.UID) failure {
 	if e, ok := errors.AsType[*account.Error](err); ok {
 		return failure{verdict: accountVerdict(e)} // a watch wakes the object when the account changes
@@ -55,15 +57,20 @@ func failureOf(err error, attempt int, uid types.UID) failure {
 		return failure{verdict: stalled(v1alpha1.VendorRejectedReason, err.Error()), after: spread(recheckRefused, uid)}
 	case vonage.ClassCredentials:
 		// If the key is no good the account will say so, and all wait for that; else it was but a moment.
-		return failure{verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: retryDelay(attempt, uid)}
+		return failure{
+			verdict: stalled(v1alpha1.CredentialsRejectedReason, err.Error()), after: retryDelay(attempt, uid),
+		}
 	case vonage.ClassRateLimited:
 		after := max(vonage.RetryAfter(err), retryBase)
 		return failure{
-			verdict: underWay(v1alpha1.VendorRateLimitedReason, "Vonage asks for fewer calls; the operator goes on by itself"),
-			after:   after + spread(retryDelay(attempt, uid), uid),
+			verdict: underWay(v1alpha1.VendorRateLimitedReason,
+				"Vonage asks for fewer calls; the operator goes on by itself"),
+			after: after + spread(retryDelay(attempt, uid), uid),
 		}
 	default:
-		return failure{verdict: underWay(v1alpha1.VendorUnavailableReason, err.Error()), after: retryDelay(attempt, uid)}
+		return failure{
+			verdict: underWay(v1alpha1.VendorUnavailableReason, err.Error()), after: retryDelay(attempt, uid),
+		}
 	}
 }
 
@@ -74,8 +81,8 @@ func accountVerdict(e *account.Error) verdict {
 	return stalled(e.Reason, e.Message)
 }
 
-// retryDelay is how long to wait after the attempt-th failure (from 0): doubling, between half and all of retryBase·2^attempt, at most
-// retryMost.
+// retryDelay is how long to wait after the attempt-th failure (from 0): doubling, between half and all of
+// retryBase·2^attempt, at most retryMost.
 func retryDelay(attempt int, uid types.UID) time.Duration {
 	d := retryMost
 	if attempt < 16 { // beyond it would only overflow
@@ -103,8 +110,8 @@ func jitter(uid types.UID, purpose string) float64 {
 	return float64(x>>11) / (1 << 53)
 }
 
-// outlive returns a context that is not canceled with ctx but sideEffectGrace later, and at the latest after most: for calls whose effect
-// would be lost if they were cut off.
+// outlive returns a context that is not canceled with ctx but sideEffectGrace later, and at the latest after most: for
+// calls whose effect would be lost if they were cut off.
 func outlive(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() {

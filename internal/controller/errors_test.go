@@ -20,7 +20,9 @@ import (
 
 func TestFailureOf(t *testing.T) {
 	vendor := func(class vonage.Class, retryAfter time.Duration) error {
-		return fmt.Errorf("wrapped: %w", &vonage.Error{Op: vonage.OpCreateSession, Class: class, RetryAfter: retryAfter, Detail: "detail"})
+		return fmt.Errorf("wrapped: %w", &vonage.Error{
+			Op: vonage.OpCreateSession, Class: class, RetryAfter: retryAfter, Detail: "detail",
+		})
 	}
 	tests := map[string]struct {
 		err          error
@@ -30,16 +32,43 @@ func TestFailureOf(t *testing.T) {
 		wantAtLeast  time.Duration // of after
 		wantAtMost   time.Duration
 	}{
-		"terminal":                {err: vendor(vonage.ClassTerminal, 0), wantReason: v1alpha1.VendorRejectedReason, wantStalled: true, wantAtLeast: recheckRefused, wantAtMost: recheckRefused * 11 / 10},
-		"credentials":             {err: vendor(vonage.ClassCredentials, 0), wantReason: v1alpha1.CredentialsRejectedReason, wantStalled: true, wantAtLeast: retryBase / 2, wantAtMost: retryBase},
-		"rate limited":            {err: vendor(vonage.ClassRateLimited, 0), wantReason: v1alpha1.VendorRateLimitedReason, wantAtLeast: retryBase, wantAtMost: 3 * retryBase},
-		"rate limited for a time": {err: vendor(vonage.ClassRateLimited, time.Minute), wantReason: v1alpha1.VendorRateLimitedReason, wantAtLeast: time.Minute, wantAtMost: time.Minute + 2*retryBase},
-		"transient":               {err: vendor(vonage.ClassTransient, 0), wantReason: v1alpha1.VendorUnavailableReason, wantAtLeast: retryBase / 2, wantAtMost: retryBase},
-		"ambiguous":               {err: vendor(vonage.ClassAmbiguous, 0), wantReason: v1alpha1.VendorUnavailableReason, wantAtLeast: retryBase / 2, wantAtMost: retryBase},
-		"unknown":                 {err: errors.New("whatever"), wantReason: v1alpha1.VendorUnavailableReason, wantAtLeast: retryBase / 2, wantAtMost: retryBase},
-		"canceled":                {err: context.Canceled, wantCanceled: true},
-		"account":                 {err: &account.Error{Reason: v1alpha1.AccountNotFoundReason, Message: "none"}, wantReason: v1alpha1.AccountNotFoundReason, wantStalled: true},
-		"account, being made":     {err: &account.Error{Reason: v1alpha1.AccountNotReadyReason, Message: "wait", Waiting: true}, wantReason: v1alpha1.AccountNotReadyReason},
+		"terminal": {
+			err: vendor(vonage.ClassTerminal, 0), wantReason: v1alpha1.VendorRejectedReason, wantStalled: true,
+			wantAtLeast: recheckRefused, wantAtMost: recheckRefused * 11 / 10,
+		},
+		"credentials": {
+			err: vendor(vonage.ClassCredentials, 0), wantReason: v1alpha1.CredentialsRejectedReason, wantStalled: true,
+			wantAtLeast: retryBase / 2, wantAtMost: retryBase,
+		},
+		"rate limited": {
+			err: vendor(vonage.ClassRateLimited, 0), wantReason: v1alpha1.VendorRateLimitedReason,
+			wantAtLeast: retryBase, wantAtMost: 3 * retryBase,
+		},
+		"rate limited for a time": {
+			err: vendor(vonage.ClassRateLimited, time.Minute), wantReason: v1alpha1.VendorRateLimitedReason,
+			wantAtLeast: time.Minute, wantAtMost: time.Minute + 2*retryBase,
+		},
+		"transient": {
+			err: vendor(vonage.ClassTransient, 0), wantReason: v1alpha1.VendorUnavailableReason,
+			wantAtLeast: retryBase / 2, wantAtMost: retryBase,
+		},
+		"ambiguous": {
+			err: vendor(vonage.ClassAmbiguous, 0), wantReason: v1alpha1.VendorUnavailableReason,
+			wantAtLeast: retryBase / 2, wantAtMost: retryBase,
+		},
+		"unknown": {
+			err: errors.New("whatever"), wantReason: v1alpha1.VendorUnavailableReason, wantAtLeast: retryBase / 2,
+			wantAtMost: retryBase,
+		},
+		"canceled": {err: context.Canceled, wantCanceled: true},
+		"account": {
+			err:        &account.Error{Reason: v1alpha1.AccountNotFoundReason, Message: "none"},
+			wantReason: v1alpha1.AccountNotFoundReason, wantStalled: true,
+		},
+		"account, being made": {
+			err:        &account.Error{Reason: v1alpha1.AccountNotReadyReason, Message: "wait", Waiting: true},
+			wantReason: v1alpha1.AccountNotReadyReason,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

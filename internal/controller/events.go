@@ -12,7 +12,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// recordOutage records the event of an account whose calls begin to be held back because the vendor does not answer, or are no more.
+// recordOutage records the event of an account whose calls begin to be held back because the vendor does not answer, or
+// are no more.
 func recordOutage(recorder events.EventRecorder, before, after conditioned) {
 	was := meta.IsStatusConditionTrue(before.GetConditions(), v1alpha1.VendorUnavailableCondition)
 	is := meta.FindStatusCondition(after.GetConditions(), v1alpha1.VendorUnavailableCondition)
@@ -24,8 +25,9 @@ func recordOutage(recorder events.EventRecorder, before, after conditioned) {
 	}
 }
 
-// recordReady records the event of a change of Ready, after the status write that made it: a warning when somebody has to do something, and
-// that all is well again after a warning. What goes as it should has no event; the status has it, and an event is one more write.
+// recordReady records the event of a change of Ready, after the status write that made it: a warning when somebody has
+// to do something, and that all is well again after a warning. What goes as it should has no event; the status has it,
+// and an event is one more write.
 func recordReady(recorder events.EventRecorder, before, after conditioned, action string) {
 	ready, changed := readyChange(before, after)
 	wasStalled := meta.IsStatusConditionTrue(before.GetConditions(), v1alpha1.StalledCondition)

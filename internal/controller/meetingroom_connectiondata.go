@@ -14,9 +14,10 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-// connectionData is the connection data of a participant's token: {"id","name","role","isCohost"} as the sample app's client reads it, then
-// the participant's own connectionData in order of its keys. The id is the participant's name, which is the identity everywhere: the same in
-// the main room and in every breakout room, and in the signals. The same participant always gives the same bytes.
+// connectionData is the connection data of a participant's token: {"id","name","role","isCohost"} as the sample app's
+// client reads it, then the participant's own connectionData in order of its keys. The id is the participant's name,
+// which is the identity everywhere: the same in the main room and in every breakout room, and in the signals. The same
+// participant always gives the same bytes.
 func connectionData(p *v1alpha1.Participant) string {
 	data := encodeJSON(breakout.ParticipantOf(p.Name, roleOf(p)))
 	if len(p.ConnectionData) == 0 {
@@ -32,7 +33,8 @@ func connectionData(p *v1alpha1.Participant) string {
 	return string(append(data, '}'))
 }
 
-// sharedConnectionData is the connection data of a shared token. It names nobody: clients with such a token bring their own identity.
+// sharedConnectionData is the connection data of a shared token. It names nobody: clients with such a token bring their
+// own identity.
 func sharedConnectionData(role v1alpha1.ParticipantRole) string {
 	p := breakout.ParticipantOf("", role)
 	return string(encodeJSON(struct {

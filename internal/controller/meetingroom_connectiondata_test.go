@@ -41,9 +41,12 @@ func TestConnectionData(t *testing.T) {
 			wantRole:    vonage.RoleSubscriber,
 		},
 		"own data, in order of keys, nothing escaped for HTML": {
-			participant: v1alpha1.Participant{Name: `<Łódź & "Co">`, ConnectionData: map[string]v1alpha1.ConnectionDataValue{"z": "1>0", "a b": "", "m": "é"}},
-			want:        `{"id":"<Łódź & \"Co\">","name":"<Łódź & \"Co\">","role":"participant","isCohost":false,"a b":"","m":"é","z":"1>0"}`,
-			wantRole:    vonage.RolePublisher,
+			participant: v1alpha1.Participant{
+				Name:           `<Łódź & "Co">`,
+				ConnectionData: map[string]v1alpha1.ConnectionDataValue{"z": "1>0", "a b": "", "m": "é"},
+			},
+			want:     `{"id":"<Łódź & \"Co\">","name":"<Łódź & \"Co\">","role":"participant","isCohost":false,"a b":"","m":"é","z":"1>0"}`,
+			wantRole: vonage.RolePublisher,
 		},
 	}
 	for name, tc := range tests {

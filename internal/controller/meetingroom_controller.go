@@ -18,8 +18,9 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/account"
 )
 
-// MeetingRoomReconciler gives every MeetingRoom its session and its participants their tokens, frees the room for the next BreakoutSet, and
-// disconnects people when a room is deleted. It is the only one that creates sessions and mints tokens.
+// MeetingRoomReconciler gives every MeetingRoom its session and its participants their tokens, frees the room for the
+// next BreakoutSet, and disconnects people when a room is deleted. It is the only one that creates sessions and mints
+// tokens.
 type MeetingRoomReconciler struct {
 	client.Client
 
@@ -32,7 +33,8 @@ type MeetingRoomReconciler struct {
 	// Recorder records events.
 	Recorder events.EventRecorder
 
-	// MaxConcurrentReconciles is how many rooms are worked on at once. Workers mostly wait, for the API server or the vendor.
+	// MaxConcurrentReconciles is how many rooms are worked on at once. Workers mostly wait, for the API server or the
+	// vendor.
 	MaxConcurrentReconciles int
 
 	writes *ownWrites
@@ -59,12 +61,14 @@ type roomMemory struct {
 // +kubebuilder:rbac:groups=core,resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile brings one room to its spec. A new room costs two writes: the finalizer, and one status with session and tokens; a room that is
-// as it should be costs none, and no call and no signature either.
+// Reconcile brings one room to its spec. A new room costs two writes: the finalizer, and one status with session and
+// tokens; a room that is as it should be costs none, and no call and no signature either.
 func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	room := &v1alpha1.MeetingRoom{}
 	// Not copied: the scope copies what it changes.
-	if err := r.Get(ctx, req.NamespacedName, room, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.Get(
+		ctx, req.NamespacedName, room, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency,
+	); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 		}
@@ -82,7 +86,8 @@ func (r *MeetingRoomReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	return s.requeue(), err
 }
 
-// reconcileRoom runs the phases. What stands in the way of a phase is in the scope and becomes a condition; an error is one of the API server.
+// reconcileRoom runs the phases. What stands in the way of a phase is in the scope and becomes a condition; an error is
+// one of the API server.
 func (r *MeetingRoomReconciler) reconcileRoom(ctx context.Context, s *roomScope) error {
 	for _, phase := range []func(context.Context, *roomScope) error{
 		r.holdFinalizer,
@@ -104,7 +109,8 @@ func (r *MeetingRoomReconciler) reconcileRoom(ctx context.Context, s *roomScope)
 type roomScope struct {
 	scope
 
-	// stored is the room as last read or written; it may belong to the cache and is never changed. room is it with the status as it is to be.
+	// stored is the room as last read or written; it may belong to the cache and is never changed. room is it with the
+	// status as it is to be.
 	stored, room *v1alpha1.MeetingRoom
 
 	// live is whether stored was read from, or written to, the API server in this reconcile.
@@ -132,15 +138,17 @@ func (s *roomScope) rebase(live *v1alpha1.MeetingRoom) {
 	s.stored, s.room, s.live = live, live.DeepCopy(), true
 }
 
-// holdFinalizer makes sure that the room is not gone before its people are disconnected. A patch of the metadata alone: the spec is the
-// user's, also those parts of it that this version does not know.
+// holdFinalizer makes sure that the room is not gone before its people are disconnected. A patch of the metadata alone:
+// the spec is the user's, also those parts of it that this version does not know.
 func (r *MeetingRoomReconciler) holdFinalizer(ctx context.Context, s *roomScope) error {
 	if controllerutil.ContainsFinalizer(s.room, v1alpha1.MeetingRoomFinalizer) {
 		return nil
 	}
 	base := s.room.DeepCopy()
 	controllerutil.AddFinalizer(s.room, v1alpha1.MeetingRoomFinalizer)
-	if err := r.Patch(ctx, s.room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.Patch(
+		ctx, s.room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}),
+	); err != nil {
 		return err
 	}
 	r.writes.Wrote(s.room)

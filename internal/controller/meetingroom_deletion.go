@@ -32,14 +32,16 @@ const (
 	// disconnectsAtOnce bounds the calls that disconnect people of one room.
 	disconnectsAtOnce = 16
 
-	// participantsNotDisconnectedReason is the event of a room that was deleted while people may still be in its session.
+	// participantsNotDisconnectedReason is the event of a room that was deleted while people may still be in its
+	// session.
 	participantsNotDisconnectedReason = "ParticipantsNotDisconnected"
 )
 
-// reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not be. It returns when to
-// look again; zero when an event will come.
+// reconcileDeletion lets a deleted room go when its breakout rooms are closed and its people disconnected, or could not
+// be. It returns when to look again; zero when an event will come.
 func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
-	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) && !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
+	if !controllerutil.ContainsFinalizer(room, v1alpha1.MeetingRoomFinalizer) &&
+		!controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return time.Time{}, nil // what still holds it is not ours
 	}
 	if at, err := r.awaitDrain(ctx, room); err != nil || !at.IsZero() {
@@ -61,13 +63,15 @@ func (r *MeetingRoomReconciler) reconcileDeletion(ctx context.Context, room *v1a
 	r.writes.Wrote(room)
 	r.rooms.forget(client.ObjectKeyFromObject(room))
 	if warning != "" {
-		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s", warning)
+		r.Recorder.Eventf(room, nil, corev1.EventTypeWarning, participantsNotDisconnectedReason, "Disconnect", "%s",
+			warning)
 	}
 	return time.Time{}, nil
 }
 
-// awaitDrain waits until the set of a breakout room has drained it, and taken its finalizer off. A room whose set is gone,
-// such as one restored from a backup, has nobody to wait for. It returns the zero time when there is nothing to wait for any more.
+// awaitDrain waits until the set of a breakout room has drained it, and taken its finalizer off. A room whose set is
+// gone, such as one restored from a backup, has nobody to wait for. It returns the zero time when there is nothing to
+// wait for any more.
 func (r *MeetingRoomReconciler) awaitDrain(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	owner := metav1.GetControllerOf(room)
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) || owner == nil {
@@ -87,8 +91,8 @@ func (r *MeetingRoomReconciler) awaitDrain(ctx context.Context, room *v1alpha1.M
 	}
 }
 
-// awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do. It returns the zero time
-// when there is nothing to wait for any more.
+// awaitSets waits until the set that has the room has closed its breakout rooms, which a room's deletion makes it do.
+// It returns the zero time when there is nothing to wait for any more.
 func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.MeetingRoom) (time.Time, error) {
 	set, err := r.lockingSet(ctx, r.Client, room)
 	if err != nil || set == nil || !inUse(set) {
@@ -101,9 +105,11 @@ func (r *MeetingRoomReconciler) awaitSets(ctx context.Context, room *v1alpha1.Me
 	return limit, nil
 }
 
-// disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that is done or given up; then
-// with a warning if people may still be there.
-func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha1.MeetingRoom) (at time.Time, warning string, err error) {
+// disconnectAll disconnects everybody in the room's session. It returns when to try again, and the zero time when that
+// is done or given up; then with a warning if people may still be there.
+func (r *MeetingRoomReconciler) disconnectAll(
+	ctx context.Context, room *v1alpha1.MeetingRoom,
+) (at time.Time, warning string, err error) {
 	if room.Status.SessionID == "" || room.Spec.SessionID != "" {
 		return time.Time{}, "", nil // nobody can be there, or they are not ours
 	}
@@ -138,9 +144,11 @@ func (r *MeetingRoomReconciler) disconnectAll(ctx context.Context, room *v1alpha
 	return retryAt, "", nil
 }
 
-// disconnectEverybody lists who is connected to a session and disconnects each, several at once. It goes on after a failure and returns the
-// first. most bounds it.
-func (r *MeetingRoomReconciler) disconnectEverybody(ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration) error {
+// disconnectEverybody lists who is connected to a session and disconnects each, several at once. It goes on after a
+// failure and returns the first. most bounds it.
+func (r *MeetingRoomReconciler) disconnectEverybody(
+	ctx context.Context, vendor *vonage.Client, sessionID string, most time.Duration,
+) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(max(most, time.Second), cancel).Stop()

@@ -16,11 +16,12 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
 )
 
-// recheckLock is how often the holder of a room is looked at when no event asks for it: the clock alone can end a set's right.
+// recheckLock is how often the holder of a room is looked at when no event asks for it: the clock alone can end a set's
+// right.
 const recheckLock = 30 * time.Second
 
-// releaseLock frees the room for the next BreakoutSet when the one that has it is gone or has no right to it any more. It is taken by the
-// BreakoutSet controller; both write it locked by the room's resourceVersion.
+// releaseLock frees the room for the next BreakoutSet when the one that has it is gone or has no right to it any more.
+// It is taken by the BreakoutSet controller; both write it locked by the room's resourceVersion.
 func (r *MeetingRoomReconciler) releaseLock(ctx context.Context, s *roomScope) error {
 	lock := s.room.Status.ActiveBreakoutSet
 	if lock == nil {
@@ -43,19 +44,24 @@ func (r *MeetingRoomReconciler) releaseLock(ctx context.Context, s *roomScope) e
 }
 
 // isHeld reports whether the set that has the room still has a right to it.
-func (r *MeetingRoomReconciler) isHeld(ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom, now time.Time) (bool, error) {
+func (r *MeetingRoomReconciler) isHeld(
+	ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom, now time.Time,
+) (bool, error) {
 	set, err := r.lockingSet(ctx, reader, room)
 	return err == nil && set != nil && breakout.Holds(set, now), err
 }
 
 // lockingSet returns the set that has the room, nil if there is none or it is gone.
-func (r *MeetingRoomReconciler) lockingSet(ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom) (*v1alpha1.BreakoutSet, error) {
+func (r *MeetingRoomReconciler) lockingSet(
+	ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom,
+) (*v1alpha1.BreakoutSet, error) {
 	lock := room.Status.ActiveBreakoutSet
 	if lock == nil {
 		return nil, nil
 	}
 	set := &v1alpha1.BreakoutSet{}
-	err := reader.Get(ctx, client.ObjectKey{Namespace: room.Namespace, Name: lock.Name}, set, client.DisableReadYourWritesConsistency)
+	err := reader.Get(ctx, client.ObjectKey{Namespace: room.Namespace, Name: lock.Name}, set,
+		client.DisableReadYourWritesConsistency)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil

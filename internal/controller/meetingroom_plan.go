@@ -41,7 +41,8 @@ type tooLong struct {
 	bytes       int
 }
 
-// desiredTokens lists the tokens that a room's spec asks for in a session, participants first, in the order of the spec; and who can have none.
+// desiredTokens lists the tokens that a room's spec asks for in a session, participants first, in the order of the
+// spec; and who can have none.
 func desiredTokens(spec *v1alpha1.MeetingRoomSpec, sessionID string) ([]desiredToken, []tooLong) {
 	ttl := tokenTTL(spec)
 	var desired []desiredToken
@@ -57,13 +58,17 @@ func desiredTokens(spec *v1alpha1.MeetingRoomSpec, sessionID string) ([]desiredT
 	}
 	if spec.Tokens != nil {
 		for _, role := range spec.Tokens.Shared {
-			desired = append(desired, newDesiredToken(tokenID{name: string(role), shared: true}, role, sharedConnectionData(role), sessionID, ttl))
+			desired = append(desired,
+				newDesiredToken(tokenID{name: string(role), shared: true}, role, sharedConnectionData(role), sessionID,
+					ttl))
 		}
 	}
 	return desired, excluded
 }
 
-func newDesiredToken(id tokenID, role v1alpha1.ParticipantRole, data, sessionID string, ttl time.Duration) desiredToken {
+func newDesiredToken(
+	id tokenID, role v1alpha1.ParticipantRole, data, sessionID string, ttl time.Duration,
+) desiredToken {
 	return desiredToken{tokenID: id, role: role, data: data, inputs: tokenInputs(sessionID, role, data, ttl, id)}
 }
 
@@ -83,8 +88,8 @@ func tokenInputs(sessionID string, role v1alpha1.ParticipantRole, data string, t
 	return hex.EncodeToString(h.Sum(nil)[:7])
 }
 
-// inputsHash is status's inputsHash: the inputs, and the key that signed. They are apart so that it shows without the account whether a token
-// is still as the spec asks. At most 32 characters.
+// inputsHash is status's inputsHash: the inputs, and the key that signed. They are apart so that it shows without the
+// account whether a token is still as the spec asks. At most 32 characters.
 func inputsHash(inputs, keyID string) string {
 	return inputs + "." + shortKeyID(keyID)
 }
@@ -138,7 +143,8 @@ type planInput struct {
 	// keyID identifies the key that can sign now; "" if none can.
 	keyID    string
 	delivery v1alpha1.TokenDelivery
-	// present reports whether a Secret has the key, with delivery Secret; nil where that was not looked up, and is taken for granted.
+	// present reports whether a Secret has the key, with delivery Secret; nil where that was not looked up, and is
+	// taken for granted.
 	present func(v1alpha1.SecretKeyReference) bool
 	now     time.Time
 	uid     types.UID
@@ -190,7 +196,8 @@ func (in *planInput) action(want desiredToken, current v1alpha1.TokenStatus, exi
 			return lackToken
 		}
 	}
-	if right && keyID == shortKeyID(in.keyID) && in.now.Before(renewAt(current.IssuedAt.Time, current.ExpiresAt.Time, in.uid)) {
+	if right && keyID == shortKeyID(in.keyID) &&
+		in.now.Before(renewAt(current.IssuedAt.Time, current.ExpiresAt.Time, in.uid)) {
 		return keepToken
 	}
 	return mintToken
@@ -209,8 +216,8 @@ func (in *planInput) reachable(t v1alpha1.TokenStatus) bool {
 	return t.Token != "" || (t.SecretKeyRef != nil && (in.present == nil || in.present(*t.SecretKeyRef)))
 }
 
-// requeueTimeFor is when a token that is kept needs another look: when it is to be replaced, or, if that time is over and it could not be, when it
-// expires.
+// requeueTimeFor is when a token that is kept needs another look: when it is to be replaced, or, if that time is over
+// and it could not be, when it expires.
 func (in *planInput) requeueTimeFor(t v1alpha1.TokenStatus) time.Time {
 	if at := renewAt(t.IssuedAt.Time, t.ExpiresAt.Time, in.uid); at.After(in.now) {
 		return at
@@ -254,8 +261,8 @@ func (p *tokenPlan) lacking() int {
 	return p.count(keepOutdated) + p.count(lackToken) + p.count(lackExpired)
 }
 
-// renewAt is when a token is to be replaced: when a third of its life is left, or up to a tenth of its life earlier, which differs from room
-// to room so that not all are replaced at once. In whole seconds.
+// renewAt is when a token is to be replaced: when a third of its life is left, or up to a tenth of its life earlier,
+// which differs from room to room so that not all are replaced at once. In whole seconds.
 func renewAt(issued, expires time.Time, uid types.UID) time.Time {
 	life := expires.Sub(issued)
 	early := time.Duration(jitter(uid, "renewal") * float64(life) / 10)

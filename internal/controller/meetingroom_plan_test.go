@@ -27,7 +27,8 @@ func TestPlanTokens(t *testing.T) {
 	made := func(age time.Duration, change ...func(*v1alpha1.TokenStatus)) v1alpha1.TokenStatus {
 		issued, expires := tokenTimes(planNow.Add(-age), ttl)
 		s := v1alpha1.TokenStatus{
-			Role: v1alpha1.RoleParticipant, Token: "token", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
+			Role: v1alpha1.RoleParticipant, Token: "token", IssuedAt: metav1.NewTime(issued),
+			ExpiresAt:  metav1.NewTime(expires),
 			InputsHash: inputsHash(want.inputs, planKey),
 		}
 		for _, c := range change {
@@ -52,29 +53,47 @@ func TestPlanTokens(t *testing.T) {
 		present  func(v1alpha1.SecretKeyReference) bool
 		want     tokenAction
 	}{
-		"none yet":                            {want: mintToken},
-		"fresh":                               {existing: new(made(0)), want: keepToken},
-		"not due":                             {existing: new(made(ttl / 2)), want: keepToken},
-		"due":                                 {existing: new(made(due)), want: mintToken},
-		"expired":                             {existing: new(made(ttl)), want: mintToken},
-		"other inputs":                        {existing: new(made(0, otherInputs)), want: mintToken},
-		"other key":                           {existing: new(made(0, otherKey)), want: mintToken},
-		"to be moved into a Secret":           {existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: mintToken},
-		"in its Secret, as far as known":      {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, want: keepToken},
-		"in its Secret":                       {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: present, want: keepToken},
-		"gone from its Secret":                {existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: mintToken},
-		"to be moved out of a Secret":         {existing: new(made(0, inSecret)), want: mintToken},
-		"no key: none yet":                    {noKey: true, want: lackToken},
-		"no key: fresh":                       {noKey: true, existing: new(made(0)), want: keepToken},
-		"no key: due":                         {noKey: true, existing: new(made(due)), want: keepToken},
-		"no key: expired":                     {noKey: true, existing: new(made(ttl)), want: lackExpired},
-		"no key: of another key":              {noKey: true, existing: new(made(0, otherKey)), want: keepToken},
-		"no key: other inputs":                {noKey: true, existing: new(made(0, otherInputs)), want: keepOutdated},
-		"no key: other role":                  {noKey: true, existing: new(made(0, otherRole)), want: lackToken},
-		"no key: to be moved into a Secret":   {noKey: true, existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: keepOutdated},
-		"no key: gone from its Secret":        {noKey: true, existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackToken},
+		"none yet":     {want: mintToken},
+		"fresh":        {existing: new(made(0)), want: keepToken},
+		"not due":      {existing: new(made(ttl / 2)), want: keepToken},
+		"due":          {existing: new(made(due)), want: mintToken},
+		"expired":      {existing: new(made(ttl)), want: mintToken},
+		"other inputs": {existing: new(made(0, otherInputs)), want: mintToken},
+		"other key":    {existing: new(made(0, otherKey)), want: mintToken},
+		"to be moved into a Secret": {
+			existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: mintToken,
+		},
+		"in its Secret, as far as known": {
+			existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, want: keepToken,
+		},
+		"in its Secret": {
+			existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: present, want: keepToken,
+		},
+		"gone from its Secret": {
+			existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: mintToken,
+		},
+		"to be moved out of a Secret": {existing: new(made(0, inSecret)), want: mintToken},
+		"no key: none yet":            {noKey: true, want: lackToken},
+		"no key: fresh":               {noKey: true, existing: new(made(0)), want: keepToken},
+		"no key: due":                 {noKey: true, existing: new(made(due)), want: keepToken},
+		"no key: expired":             {noKey: true, existing: new(made(ttl)), want: lackExpired},
+		"no key: of another key":      {noKey: true, existing: new(made(0, otherKey)), want: keepToken},
+		"no key: other inputs": {
+			noKey: true, existing: new(made(0, otherInputs)), want: keepOutdated,
+		},
+		"no key: other role": {noKey: true, existing: new(made(0, otherRole)), want: lackToken},
+		"no key: to be moved into a Secret": {
+			noKey: true, existing: new(made(0)), delivery: v1alpha1.TokenDeliverySecret, want: keepOutdated,
+		},
+		"no key: gone from its Secret": {
+			noKey: true, existing: new(made(0, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent,
+			want: lackToken,
+		},
 		"no key: to be moved out of a Secret": {noKey: true, existing: new(made(0, inSecret)), want: keepOutdated},
-		"no key: expired and gone from its Secret": {noKey: true, existing: new(made(ttl, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent, want: lackExpired},
+		"no key: expired and gone from its Secret": {
+			noKey: true, existing: new(made(ttl, inSecret)), delivery: v1alpha1.TokenDeliverySecret, present: absent,
+			want: lackExpired,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +111,8 @@ func TestPlanTokens(t *testing.T) {
 			if got.tokens[0].action != tc.want {
 				t.Errorf("action %d, want %d", got.tokens[0].action, tc.want)
 			}
-			if wantLacking := tc.want == lackToken || tc.want == lackExpired || tc.want == keepOutdated; (got.lacking() > 0) != wantLacking {
+			if wantLacking := tc.want == lackToken || tc.want == lackExpired ||
+				tc.want == keepOutdated; (got.lacking() > 0) != wantLacking {
 				t.Errorf("lacking() = %d", got.lacking())
 			}
 		})
@@ -147,8 +167,8 @@ func TestTokenInputs(t *testing.T) {
 	}
 }
 
-// A simulation of the planner over time: tokens are replaced before a third of their life is left but not before 0.43 of it, exactly when the
-// plan said it would wake, and a plan right after another has nothing to do.
+// A simulation of the planner over time: tokens are replaced before a third of their life is left but not before 0.43
+// of it, exactly when the plan said it would wake, and a plan right after another has nothing to do.
 func TestPlanRenewal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ttl := time.Duration(rapid.IntRange(300, 2592000).Draw(t, "ttl")) * time.Second
@@ -156,7 +176,8 @@ func TestPlanRenewal(t *testing.T) {
 		now := planNow.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "fraction")))
 		var desired []desiredToken
 		for i := range rapid.IntRange(1, 5).Draw(t, "participants") {
-			desired = append(desired, newDesiredToken(tokenID{name: fmt.Sprint(i)}, v1alpha1.RoleParticipant, "data", "session", ttl))
+			desired = append(desired,
+				newDesiredToken(tokenID{name: fmt.Sprint(i)}, v1alpha1.RoleParticipant, "data", "session", ttl))
 		}
 		existing := map[tokenID]v1alpha1.TokenStatus{}
 		plan := func() tokenPlan {
@@ -167,7 +188,8 @@ func TestPlanRenewal(t *testing.T) {
 			for _, w := range p.tokens {
 				if w.action == mintToken {
 					existing[w.tokenID] = v1alpha1.TokenStatus{
-						Role: w.role, Token: "t", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires), InputsHash: inputsHash(w.inputs, planKey),
+						Role: w.role, Token: "t", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
+						InputsHash: inputsHash(w.inputs, planKey),
 					}
 				}
 			}
@@ -198,7 +220,8 @@ func TestPlanRenewal(t *testing.T) {
 	})
 }
 
-// Whatever status holds: what is kept lives and is as the spec asks, what is not wanted is noticed, and with a key nothing is lacking.
+// Whatever status holds: what is kept lives and is as the spec asks, what is not wanted is noticed, and with a key
+// nothing is lacking.
 func TestPlanIsSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 4, rapid.ID[string])
@@ -212,11 +235,14 @@ func TestPlanIsSound(t *testing.T) {
 		existing := map[tokenID]v1alpha1.TokenStatus{}
 		unwanted := false
 		for _, n := range names.Draw(t, "existing") {
-			w := newDesiredToken(tokenID{name: n}, role.Draw(t, "old role"), rapid.SampledFrom([]string{"data", "old"}).Draw(t, "old data"), "session", time.Hour)
-			issued, expires := tokenTimes(planNow.Add(-time.Duration(rapid.IntRange(0, 90).Draw(t, "age"))*time.Minute), time.Hour)
+			w := newDesiredToken(tokenID{name: n}, role.Draw(t, "old role"),
+				rapid.SampledFrom([]string{"data", "old"}).Draw(t, "old data"), "session", time.Hour)
+			issued, expires := tokenTimes(planNow.Add(-time.Duration(rapid.IntRange(0, 90).Draw(t, "age"))*time.Minute),
+				time.Hour)
 			existing[w.tokenID] = v1alpha1.TokenStatus{
 				Role: w.role, Token: "t", IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
-				InputsHash: inputsHash(w.inputs, rapid.SampledFrom([]string{planKey, "fedcba9876543210"}).Draw(t, "key")),
+				InputsHash: inputsHash(w.inputs,
+					rapid.SampledFrom([]string{planKey, "fedcba9876543210"}).Draw(t, "key")),
 			}
 			if _, ok := wanted[w.tokenID]; !ok {
 				unwanted = true
@@ -243,7 +269,8 @@ func TestPlanIsSound(t *testing.T) {
 				if keyID != "" && got.current.InputsHash != inputsHash(got.inputs, keyID) {
 					t.Fatalf("kept %v although it could be replaced", got.current)
 				}
-				if p.requeueTime.IsZero() || p.requeueTime.After(got.current.ExpiresAt.Time) || !p.requeueTime.After(planNow) {
+				if p.requeueTime.IsZero() || p.requeueTime.After(got.current.ExpiresAt.Time) ||
+					!p.requeueTime.After(planNow) {
 					t.Fatalf("wakes at %s for a token that expires at %s", p.requeueTime, got.current.ExpiresAt)
 				}
 			case lackToken, lackExpired:

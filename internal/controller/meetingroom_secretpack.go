@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxSecretData is how many bytes of keys and values go into one Secret. The API server takes 1 MiB, etcd 1.5 MiB, base64 included.
+	// maxSecretData is how many bytes of keys and values go into one Secret. The API server takes 1 MiB, etcd 1.5 MiB,
+	// base64 included.
 	maxSecretData = 700 << 10
 
 	// maxTokenSecrets bounds how many Secrets of a room are looked for. 1000 tokens of the greatest length need six.
@@ -25,19 +26,21 @@ const (
 	sharedKeyPrefix = "shared."
 )
 
-// tokenSecretName is the name of a room's n-th token Secret. It contains the room's UID, so that a room made anew under the same name never
-// finds the old one's.
+// tokenSecretName is the name of a room's n-th token Secret. It contains the room's UID, so that a room made anew under
+// the same name never finds the old one's.
 func tokenSecretName(room types.UID, n int) string {
 	return fmt.Sprintf("room-tokens-%s-%d", room, n)
 }
 
-// tokenSecretKey is the key of a token in a Secret: the participant's name where it is a valid key, else a hash of it; for a shared token
-// "shared." and the role. Different tokens have different keys: a name that looks like one of the other two is hashed.
+// tokenSecretKey is the key of a token in a Secret: the participant's name where it is a valid key, else a hash of it;
+// for a shared token "shared." and the role. Different tokens have different keys: a name that looks like one of the
+// other two is hashed.
 func tokenSecretKey(id tokenID) string {
 	switch {
 	case id.shared:
 		return sharedKeyPrefix + id.name
-	case len(validation.IsConfigMapKey(id.name)) > 0, strings.HasPrefix(id.name, hashedKeyPrefix), strings.HasPrefix(id.name, sharedKeyPrefix):
+	case len(validation.IsConfigMapKey(id.name)) > 0, strings.HasPrefix(id.name, hashedKeyPrefix),
+		strings.HasPrefix(id.name, sharedKeyPrefix):
 		sum := sha256.Sum256([]byte(id.name))
 		return hashedKeyPrefix + hex.EncodeToString(sum[:16])
 	default:
@@ -52,9 +55,9 @@ type packedToken struct {
 	text string
 }
 
-// packTokens distributes tokens over Secrets, given the data of those that exist. What is in one stays there while it fits; the rest goes where
-// there is room, at last into further ones. Secrets without any token at the end fall away; the others keep their number. It returns the new
-// data, and the number of each key's Secret.
+// packTokens distributes tokens over Secrets, given the data of those that exist. What is in one stays there while it
+// fits; the rest goes where there is room, at last into further ones. Secrets without any token at the end fall away;
+// the others keep their number. It returns the new data, and the number of each key's Secret.
 func packTokens(existing []map[string][]byte, tokens []packedToken) ([]map[string][]byte, map[string]int) {
 	at := map[string]int{}
 	for n, data := range slices.Backward(existing) {

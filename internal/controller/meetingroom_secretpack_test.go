@@ -51,8 +51,8 @@ func TestTokenSecretKey(t *testing.T) {
 	}
 }
 
-// Rooms change again and again: every token is in exactly one Secret under the text it was given last, none is over its size, there are no
-// more Secrets than needed twice over, and what stays the same stays where it is.
+// Rooms change again and again: every token is in exactly one Secret under the text it was given last, none is over its
+// size, there are no more Secrets than needed twice over, and what stays the same stays where it is.
 func TestPackTokens(t *testing.T) {
 	content := strings.Repeat("x", 200<<10)
 	rapid.Check(t, func(t *rapid.T) {

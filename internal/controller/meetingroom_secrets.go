@@ -20,8 +20,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// recheckSecrets is how often the token Secrets are looked at when nothing else asks for it, so that a Secret that somebody deleted comes
-// back. They are not watched: that would take the right to read every Secret of the namespace.
+// recheckSecrets is how often the token Secrets are looked at when nothing else asks for it, so that a Secret that
+// somebody deleted comes back. They are not watched: that would take the right to read every Secret of the namespace.
 const recheckSecrets = 10 * time.Minute
 
 // The rights on Secrets are not part of the default installation; config/rbac-token-secrets grants them per namespace.
@@ -35,9 +35,11 @@ type secretFailure struct {
 func (f *secretFailure) Error() string { return f.Message }
 func (f *secretFailure) Unwrap() error { return f.err }
 
-// deliverToSecrets plans and makes tokens that are published in Secrets. Secrets are read and written live, and only when there is something
-// to change, or from time to time. It returns what stands in the way, if anything does.
-func (r *MeetingRoomReconciler) deliverToSecrets(ctx context.Context, s *roomScope, in planInput) (tokenPlan, *verdict) {
+// deliverToSecrets plans and makes tokens that are published in Secrets. Secrets are read and written live, and only
+// when there is something to change, or from time to time. It returns what stands in the way, if anything does.
+func (r *MeetingRoomReconciler) deliverToSecrets(
+	ctx context.Context, s *roomScope, in planInput,
+) (tokenPlan, *verdict) {
 	mem := r.rooms.of(s.room)
 	if mem.secretsCheckedAt.IsZero() {
 		// After a start not all at once.
@@ -56,7 +58,8 @@ func (r *MeetingRoomReconciler) deliverToSecrets(ctx context.Context, s *roomSco
 		s.requeueAt(s.now.Add(recheckSecrets))
 		return updated, failure
 	}
-	v := underWay(v1alpha1.ReconcilingReason, "the tokens could not be written to Secrets yet; the operator goes on by itself")
+	v := underWay(v1alpha1.ReconcilingReason,
+		"the tokens could not be written to Secrets yet; the operator goes on by itself")
 	if f, ok := errors.AsType[*secretFailure](err); ok {
 		v = f.verdict
 		s.requeueAfter(min(retryDelay(mem.secretFailures, s.room.UID), time.Minute))
@@ -71,7 +74,9 @@ func (r *MeetingRoomReconciler) deliverToSecrets(ctx context.Context, s *roomSco
 }
 
 // updateTokenSecrets brings the Secrets, and the status in the scope, to what the spec asks for.
-func (r *MeetingRoomReconciler) updateTokenSecrets(ctx context.Context, s *roomScope, in planInput) (tokenPlan, *verdict, error) {
+func (r *MeetingRoomReconciler) updateTokenSecrets(
+	ctx context.Context, s *roomScope, in planInput,
+) (tokenPlan, *verdict, error) {
 	secrets, err := r.readTokenSecrets(ctx, s.room)
 	if err != nil {
 		return tokenPlan{}, nil, err
@@ -107,7 +112,8 @@ func (r *MeetingRoomReconciler) updateTokenSecrets(ctx context.Context, s *roomS
 	return plan, failure, nil
 }
 
-// tokensToPack are the tokens of a plan that belong into Secrets: those made now, and those that are there already and stay.
+// tokensToPack are the tokens of a plan that belong into Secrets: those made now, and those that are there already and
+// stay.
 func tokensToPack(plan *tokenPlan, texts []string) []packedToken {
 	tokens := make([]packedToken, 0, len(plan.tokens))
 	for i := range plan.tokens {
@@ -121,8 +127,11 @@ func tokensToPack(plan *tokenPlan, texts []string) []packedToken {
 	return tokens
 }
 
-// readTokenSecrets returns a room's token Secrets in the order of their numbers. Its errors are secretFailures or of the API server.
-func (r *MeetingRoomReconciler) readTokenSecrets(ctx context.Context, room *v1alpha1.MeetingRoom) ([]*corev1.Secret, error) {
+// readTokenSecrets returns a room's token Secrets in the order of their numbers. Its errors are secretFailures or of
+// the API server.
+func (r *MeetingRoomReconciler) readTokenSecrets(
+	ctx context.Context, room *v1alpha1.MeetingRoom,
+) ([]*corev1.Secret, error) {
 	var secrets []*corev1.Secret
 	for n := range maxTokenSecrets {
 		secret := &corev1.Secret{}
@@ -136,16 +145,19 @@ func (r *MeetingRoomReconciler) readTokenSecrets(ctx context.Context, room *v1al
 		}
 		if !metav1.IsControlledBy(secret, room) {
 			return nil, &secretFailure{verdict: stalled(v1alpha1.SecretNameTakenReason, fmt.Sprintf(
-				"Secret %q, which the tokens need, exists and does not belong to the room: delete it, or set tokens.delivery to Status", key.Name))}
+				"Secret %q, which the tokens need, exists and does not belong to the room: delete it, or set "+
+					"tokens.delivery to Status", key.Name))}
 		}
 		secrets = append(secrets, secret)
 	}
 	return secrets, nil
 }
 
-// writeTokenSecrets writes the Secrets whose data differ, and deletes those that are not needed any more, the last one first: there is never
-// a gap in their numbers.
-func (r *MeetingRoomReconciler) writeTokenSecrets(ctx context.Context, room *v1alpha1.MeetingRoom, secrets []*corev1.Secret, packed []map[string][]byte) error {
+// writeTokenSecrets writes the Secrets whose data differ, and deletes those that are not needed any more, the last one
+// first: there is never a gap in their numbers.
+func (r *MeetingRoomReconciler) writeTokenSecrets(
+	ctx context.Context, room *v1alpha1.MeetingRoom, secrets []*corev1.Secret, packed []map[string][]byte,
+) error {
 	for n, data := range packed {
 		if n >= len(secrets) {
 			secret, err := r.newTokenSecret(room, n, data)
@@ -168,7 +180,9 @@ func (r *MeetingRoomReconciler) writeTokenSecrets(ctx context.Context, room *v1a
 	return r.deleteTokenSecrets(ctx, secrets[min(len(packed), len(secrets)):])
 }
 
-func (r *MeetingRoomReconciler) newTokenSecret(room *v1alpha1.MeetingRoom, n int, data map[string][]byte) (*corev1.Secret, error) {
+func (r *MeetingRoomReconciler) newTokenSecret(
+	room *v1alpha1.MeetingRoom, n int, data map[string][]byte,
+) (*corev1.Secret, error) {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: room.Namespace,
@@ -199,7 +213,8 @@ func secretError(doing string, err error) error {
 	switch {
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return &secretFailure{err: err, verdict: stalled(v1alpha1.SecretsForbiddenReason,
-			"the operator may not write Secrets in this namespace: bind the Role of config/rbac-token-secrets here, or set tokens.delivery to Status")}
+			"the operator may not write Secrets in this namespace: bind the Role of config/rbac-token-secrets here, "+
+				"or set tokens.delivery to Status")}
 	case apierrors.IsAlreadyExists(err):
 		return errStaleCache // made since it was looked for
 	default:
@@ -207,8 +222,9 @@ func secretError(doing string, err error) error {
 	}
 }
 
-// markMoved records, in the status itself, that tokens which are all published in status now are still in Secrets as well: one token keeps its
-// reference until they are gone. (Where no token is left to carry it, and the process dies, they go with the room.)
+// markMoved records, in the status itself, that tokens which are all published in status now are still in Secrets as
+// well: one token keeps its reference until they are gone. (Where no token is left to carry it, and the process dies,
+// they go with the room.)
 func (s *roomScope) markMoved(ref *v1alpha1.SecretKeyReference) {
 	s.moved = true
 	switch status := &s.room.Status; {

@@ -79,7 +79,9 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 
 	It("of 1000 participants are cut into several Secrets", story(func() {
 		w := newWorld("main")
-		room := w.makeReadyRoom("algebra", inSecrets, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants = manyParticipants(1000) })
+		room := w.makeReadyRoom("algebra", inSecrets, func(r *v1alpha1.MeetingRoom) {
+			r.Spec.Participants = manyParticipants(1000)
+		})
 		Expect(room.Status.Tokens).To(HaveLen(1000))
 		secrets := w.tokenSecrets()
 		Expect(len(secrets)).To(BeNumerically(">", 1))
@@ -105,7 +107,8 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 		w.waitReady(room)
 		w.connect(tokenOf(room, "Ada").Token)
 		eventually(w, w.tokenSecrets, BeEmpty())
-		eventually(w, func() *v1alpha1.SecretKeyReference { return controller.FirstSecretRef(&refresh(w, room).Status) }, BeNil())
+		eventually(w,
+			func() *v1alpha1.SecretKeyReference { return controller.FirstSecretRef(&refresh(w, room).Status) }, BeNil())
 	}))
 
 	DescribeTable("survive that the process dies anywhere in between", story(func(point string, moment sim.Moment) {
@@ -170,12 +173,14 @@ var _ = Describe("A MeetingRoom's tokens in Secrets", func() {
 		w.Delete(&w.tokenSecrets()[0])
 		w.Pass(controller.RecheckSecrets)
 		eventually(w, w.tokenSecrets, HaveLen(1))
-		eventually(w, func() string { return w.textOf(tokenOf(refresh(w, room), "Ada").SecretKeyRef) }, Not(Equal(first)))
+		eventually(w, func() string { return w.textOf(tokenOf(refresh(w, room), "Ada").SecretKeyRef) },
+			Not(Equal(first)))
 		w.waitReady(room)
 		second := w.textOf(tokenOf(room, "Ada").SecretKeyRef)
 
 		w.Pass(3 * time.Hour)
-		eventually(w, func() string { return w.textOf(tokenOf(refresh(w, room), "Ada").SecretKeyRef) }, Not(Equal(second)))
+		eventually(w, func() string { return w.textOf(tokenOf(refresh(w, room), "Ada").SecretKeyRef) },
+			Not(Equal(second)))
 		w.waitReady(room)
 		w.connect(w.textOf(tokenOf(room, "Ada").SecretKeyRef))
 	}))
@@ -195,7 +200,9 @@ func (w *world) textOf(ref *v1alpha1.SecretKeyReference) string {
 	GinkgoHelper()
 	Expect(ref).NotTo(BeNil())
 	secret := &corev1.Secret{}
-	if err := w.User.Get(context.Background(), client.ObjectKey{Namespace: sim.Namespace, Name: ref.Name}, secret); err != nil {
+	if err := w.User.Get(
+		context.Background(), client.ObjectKey{Namespace: sim.Namespace, Name: ref.Name}, secret,
+	); err != nil {
 		return err.Error()
 	}
 	return string(secret.Data[ref.Key])

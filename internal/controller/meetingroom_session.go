@@ -49,7 +49,8 @@ func (r *MeetingRoomReconciler) ensureSession(ctx context.Context, s *roomScope)
 		}
 		return nil
 	}
-	if err := r.createSession(ctx, s); err != nil || s.room.Status.SessionID == "" { // not status: createSession may have read the room anew
+	// not status: createSession may have read the room anew
+	if err := r.createSession(ctx, s); err != nil || s.room.Status.SessionID == "" {
 		return err
 	}
 	s.session = presentSession(s)
@@ -79,12 +80,15 @@ func adoption(sessionID string, acc *account.Account) verdict {
 	switch {
 	case acc.Adoption != v1alpha1.AdoptionAllowed:
 		return stalled(v1alpha1.AdoptionForbiddenReason, "VonageAccount "+acc.Name+
-			" does not allow to adopt sessions: make the room without spec.sessionID, or have spec.adoption of the account set to Allowed")
+			" does not allow to adopt sessions: make the room without spec.sessionID, or have spec.adoption of the "+
+			"account set to Allowed")
 	case err != nil:
-		return stalled(v1alpha1.SessionIDInvalidReason, "spec.sessionID is not the ID of a session ("+err.Error()+"): put it right")
+		return stalled(v1alpha1.SessionIDInvalidReason, "spec.sessionID is not the ID of a session ("+err.Error()+
+			"): put it right")
 	case !strings.EqualFold(info.ProjectID, acc.ProjectID):
 		return stalled(v1alpha1.SessionOfOtherProjectReason,
-			"spec.sessionID is a session of another project than that of VonageAccount "+acc.Name+": name a session of this account, or the account of the session")
+			"spec.sessionID is a session of another project than that of VonageAccount "+acc.Name+
+				": name a session of this account, or the account of the session")
 	default:
 		return achieved(v1alpha1.SessionAdoptedReason, "the room uses the session of spec.sessionID")
 	}
@@ -92,11 +96,12 @@ func adoption(sessionID string, acc *account.Account) verdict {
 
 // setSession puts a session into the status, and with it the account for good.
 func (s *roomScope) setSession(id string) {
-	s.room.Status.SessionID, s.room.Status.AccountName, s.room.Status.ProjectID = id, s.account.Name, s.account.ProjectID
+	s.room.Status.SessionID, s.room.Status.AccountName, s.room.Status.ProjectID = id, s.account.Name,
+		s.account.ProjectID
 }
 
-// createSession creates a session, if the API server says that the room still has none. It is the one call that must not be made twice: what
-// follows it, before anything else may fail, is publishSession.
+// createSession creates a session, if the API server says that the room still has none. It is the one call that must
+// not be made twice: what follows it, before anything else may fail, is publishSession.
 func (r *MeetingRoomReconciler) createSession(ctx context.Context, s *roomScope) error {
 	if err := r.ensureLive(ctx, s); err != nil {
 		return err
@@ -153,13 +158,16 @@ func (r *MeetingRoomReconciler) ensureLive(ctx context.Context, s *roomScope) er
 	return nil
 }
 
-// lacksSession reports whether live is still the same room as before, not being deleted, with the same spec.sessionID and without a session.
+// lacksSession reports whether live is still the same room as before, not being deleted, with the same spec.sessionID
+// and without a session.
 func lacksSession(live, before *v1alpha1.MeetingRoom) bool {
-	return live.UID == before.UID && live.DeletionTimestamp.IsZero() && live.Status.SessionID == "" && live.Spec.SessionID == before.Spec.SessionID
+	return live.UID == before.UID && live.DeletionTimestamp.IsZero() && live.Status.SessionID == "" &&
+		live.Spec.SessionID == before.Spec.SessionID
 }
 
-// publishSession writes the status with a new session's ID. When somebody else wrote first it looks again, and offers the same ID as long as
-// the room has none; else the ID is thrown away before anybody has it. So a room never has more than one.
+// publishSession writes the status with a new session's ID. When somebody else wrote first it looks again, and offers
+// the same ID as long as the room has none; else the ID is thrown away before anybody has it. So a room never has more
+// than one.
 func (r *MeetingRoomReconciler) publishSession(ctx context.Context, s *roomScope) error {
 	ctx, cancel := outlive(ctx, publishTimeout)
 	defer cancel()

@@ -25,8 +25,8 @@ func readyRoom(session, tokens verdict) verdict {
 	}
 }
 
-// concludeRoom sets a room's conditions. Its generation is observed when it is carried out, or cannot be until somebody changes something;
-// not while the operator is still at work.
+// concludeRoom sets a room's conditions. Its generation is observed when it is carried out, or cannot be until somebody
+// changes something; not while the operator is still at work.
 func concludeRoom(room *v1alpha1.MeetingRoom, session, tokens verdict, now time.Time) {
 	ready := readyRoom(session, tokens)
 	summarise(room, ready, now)
@@ -49,7 +49,8 @@ func (r *MeetingRoomReconciler) writeStatus(ctx context.Context, s *roomScope) e
 	return err
 }
 
-// updateStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is there.
+// updateStatus writes the status, locked by the resourceVersion that the scope is based on, if it differs from what is
+// there.
 func (r *MeetingRoomReconciler) updateStatus(ctx context.Context, s *roomScope) error {
 	concludeRoom(s.room, s.session, s.tokens, time.Now())
 	if equality.Semantic.DeepEqual(s.stored.Status, s.room.Status) {

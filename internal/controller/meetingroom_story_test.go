@@ -26,7 +26,9 @@ var _ = Describe("MeetingRoom", func() {
 		va := w.makeAccount("main", asDefault)
 		w.mark()
 		room := w.makeReadyRoom("algebra")
-		Expect(w.did()).To(Equal([]string{"patch meetingrooms/algebra", "vonage createSession algebra", "update meetingrooms/algebra/status"}))
+		Expect(w.did()).To(Equal([]string{
+			"patch meetingrooms/algebra", "vonage createSession algebra", "update meetingrooms/algebra/status",
+		}))
 		Expect(room.Finalizers).To(ConsistOf(v1alpha1.MeetingRoomFinalizer))
 		Expect(room.Status.AccountName).To(Equal(va.Name))
 		Expect(room.Status.ProjectID).To(Equal(projectID))
@@ -63,7 +65,8 @@ var _ = Describe("MeetingRoom", func() {
 		w := newWorld("main")
 		w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
 			r.Spec.Session = &v1alpha1.SessionSpec{
-				ArchiveMode: v1alpha1.ArchiveModeAlways, ArchiveName: "Lesson 1", ArchiveResolution: "1280x720", Location: "203.0.113.7",
+				ArchiveMode: v1alpha1.ArchiveModeAlways, ArchiveName: "Lesson 1", ArchiveResolution: "1280x720",
+				Location: "203.0.113.7",
 			}
 		})
 		options := w.callsOf(simulator.OpCreateSession)[0].Options
@@ -77,7 +80,8 @@ var _ = Describe("MeetingRoom", func() {
 			w := newWorld()
 			room := w.makeRoom("algebra")
 			w.waitStalled(room, v1alpha1.NoDefaultAccountReason)
-			w.waitCondition(room, v1alpha1.SessionReadyCondition, metav1.ConditionFalse, v1alpha1.NoDefaultAccountReason)
+			w.waitCondition(room, v1alpha1.SessionReadyCondition, metav1.ConditionFalse,
+				v1alpha1.NoDefaultAccountReason)
 			w.waitCondition(room, v1alpha1.TokensReadyCondition, metav1.ConditionFalse, v1alpha1.SessionNotReadyReason)
 
 			w.makeSecret("b", pemOf(wrongKey()))
@@ -107,11 +111,13 @@ var _ = Describe("MeetingRoom", func() {
 			Expect(room.Status.AccountName).To(Equal(va.Name))
 		}))
 
-		It("may only use an account that allows its namespace, and keeps what it has when it may not any more", story(func() {
+		It("may only use an account that allows its namespace, and keeps what it has when it may "+
+			"not any more", story(func() {
 			w := newWorld()
 			w.makeAccount("main", asDefault, func(va *v1alpha1.VonageAccount) {
 				va.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{
-					From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
+					From:     v1alpha1.NamespacesFromSelector,
+					Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
 				}
 			})
 			room := w.makeRoom("algebra")
@@ -142,7 +148,9 @@ var _ = Describe("MeetingRoom", func() {
 			w.Delete(va)
 			w.waitGone(va)
 			other := "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-			Expect(w.Vendor.AddProject(simulator.Project{Environment: simulator.Unified, ID: other, PublicKey: &goodKey().PublicKey})).To(Succeed())
+			Expect(w.Vendor.AddProject(simulator.Project{
+				Environment: simulator.Unified, ID: other, PublicKey: &goodKey().PublicKey,
+			})).To(Succeed())
 			va = w.makeAccount("main", asDefault, func(va *v1alpha1.VonageAccount) { va.Spec.ProjectID = other })
 			w.waitStalled(room, v1alpha1.AccountMismatchReason)
 			Expect(room.Status.SessionID).To(Equal(session))
@@ -271,7 +279,8 @@ var _ = Describe("MeetingRoom", func() {
 	}))
 
 	Describe("the vendor", func() {
-		DescribeTable("may fail; the room says so once and gets its session later", story(func(fault simulator.Fault, reason string, after time.Duration) {
+		DescribeTable("may fail; the room says so once and gets its "+
+			"session later", story(func(fault simulator.Fault, reason string, after time.Duration) {
 			w := newWorld("main")
 			fault.Op = simulator.OpCreateSession
 			w.Vendor.AddFault(fault)
@@ -279,20 +288,27 @@ var _ = Describe("MeetingRoom", func() {
 			w.waitReconciling(room, reason)
 			w.mark()
 			w.Pass(after)
-			Expect(w.did()).To(And(Not(BeEmpty()), HaveEach("vonage createSession algebra")), "the same again is not worth a write")
+			Expect(w.did()).To(And(Not(BeEmpty()), HaveEach("vonage createSession algebra")),
+				"the same again is not worth a write")
 			w.Vendor.ClearFaults()
 			w.Pass(after)
 			w.waitReady(room)
 		}),
-			Entry("with 503", simulator.Fault{Kind: simulator.FaultStatus}, v1alpha1.VendorUnavailableReason, controller.RetryMost),
-			Entry("with a page of HTML", simulator.Fault{Kind: simulator.FaultHTML}, v1alpha1.VendorUnavailableReason, controller.RetryMost),
-			Entry("with no session", simulator.Fault{Kind: simulator.FaultEmptyList}, v1alpha1.VendorUnavailableReason, controller.RetryMost),
-			Entry("with 429", simulator.Fault{Kind: simulator.FaultRateLimited, RetryAfter: "7"}, v1alpha1.VendorRateLimitedReason, time.Minute),
+			Entry("with 503", simulator.Fault{Kind: simulator.FaultStatus}, v1alpha1.VendorUnavailableReason,
+				controller.RetryMost),
+			Entry("with a page of HTML", simulator.Fault{Kind: simulator.FaultHTML}, v1alpha1.VendorUnavailableReason,
+				controller.RetryMost),
+			Entry("with no session", simulator.Fault{Kind: simulator.FaultEmptyList}, v1alpha1.VendorUnavailableReason,
+				controller.RetryMost),
+			Entry("with 429", simulator.Fault{Kind: simulator.FaultRateLimited, RetryAfter: "7"},
+				v1alpha1.VendorRateLimitedReason, time.Minute),
 		)
 
 		It("may refuse the session as it is", story(func() {
 			w := newWorld("main")
-			w.Vendor.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Kind: simulator.FaultStatus, Status: 400, Count: 1})
+			w.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpCreateSession, Kind: simulator.FaultStatus, Status: 400, Count: 1,
+			})
 			room := w.makeRoom("algebra")
 			w.waitStalled(room, v1alpha1.VendorRejectedReason)
 			w.Pass(controller.RecheckRefused * 2)
@@ -326,7 +342,8 @@ var _ = Describe("MeetingRoom", func() {
 			c.waitReady(set)
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Spec.DisplayName = "Algebra" })
 			c.waitReady(c.main)
-			Expect(holder()).To(HaveValue(HaveField("UID", string(set.UID))), "the set has a right to it, and the room's own writes keep it")
+			Expect(holder()).To(HaveValue(HaveField("UID", string(set.UID))),
+				"the set has a right to it, and the room's own writes keep it")
 
 			edit(c, set, closed)
 			c.Pass(10 * time.Second)
@@ -368,7 +385,9 @@ var _ = Describe("MeetingRoom", func() {
 
 		It("is complete when only somebody else's finalizer is left", story(func() {
 			w := newWorld("main")
-			room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Finalizers = []string{"example.com/audit"} })
+			room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
+				r.Finalizers = []string{"example.com/audit"}
+			})
 			w.Delete(room)
 			w.Settle()
 			Expect(refresh(w, room).Finalizers).To(Equal([]string{"example.com/audit"}))
@@ -382,8 +401,13 @@ var _ = Describe("MeetingRoom", func() {
 			w := newWorld("main")
 			room, stubborn := w.makeReadyRoom("algebra"), w.makeReadyRoom("physics")
 			ada := w.connect(tokenOf(room, "Ada").Token)
-			w.Vendor.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: room.Status.SessionID, Kind: simulator.FaultStatus, Count: 2})
-			w.Vendor.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: stubborn.Status.SessionID, Kind: simulator.FaultStatus})
+			w.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpListConnections, SessionID: room.Status.SessionID, Kind: simulator.FaultStatus,
+				Count: 2,
+			})
+			w.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpListConnections, SessionID: stubborn.Status.SessionID, Kind: simulator.FaultStatus,
+			})
 			w.Delete(room)
 			w.Delete(stubborn)
 			w.Pass(5 * time.Second)
@@ -406,12 +430,18 @@ var _ = Describe("MeetingRoom", func() {
 			w.waitEvent(room, controller.ParticipantsNotDisconnectedReason)
 		}))
 
-		It("is tried again with credentials that were refused, and given up when they are not taken after a while", story(func() {
+		It("is tried again with credentials that were refused, and given up when they are not taken "+
+			"after a while", story(func() {
 			w := newWorld("main")
 			room, stubborn := w.makeReadyRoom("algebra"), w.makeReadyRoom("physics")
 			ada := w.connect(tokenOf(room, "Ada").Token)
-			w.Vendor.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: room.Status.SessionID, Kind: simulator.FaultForbidden, Count: 2})
-			w.Vendor.AddFault(simulator.Fault{Op: simulator.OpListConnections, SessionID: stubborn.Status.SessionID, Kind: simulator.FaultForbidden})
+			w.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpListConnections, SessionID: room.Status.SessionID, Kind: simulator.FaultForbidden,
+				Count: 2,
+			})
+			w.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpListConnections, SessionID: stubborn.Status.SessionID, Kind: simulator.FaultForbidden,
+			})
 			for _, r := range []*v1alpha1.MeetingRoom{room, stubborn} {
 				w.Delete(r)
 				w.Pass(30 * time.Second)
@@ -428,7 +458,8 @@ var _ = Describe("MeetingRoom", func() {
 			ada := w.connect(tokenOf(room, "Ada").Token)
 			edit(w, va, func(va *v1alpha1.VonageAccount) {
 				va.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{
-					From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
+					From:     v1alpha1.NamespacesFromSelector,
+					Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "maths"}},
 				}
 			})
 			w.Delete(room)

@@ -15,7 +15,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-// ensureTokens puts into the status the tokens that the spec asks for. What cannot be had now leaves those that still are good.
+// ensureTokens puts into the status the tokens that the spec asks for. What cannot be had now leaves those that still
+// are good.
 func (r *MeetingRoomReconciler) ensureTokens(ctx context.Context, s *roomScope) error {
 	status := &s.room.Status
 	if status.SessionID == "" {
@@ -49,7 +50,8 @@ func (r *MeetingRoomReconciler) ensureTokens(ctx context.Context, s *roomScope) 
 	return nil
 }
 
-// deliverToStatus plans and makes tokens that are published in status. It returns what stands in the way, if anything does.
+// deliverToStatus plans and makes tokens that are published in status. It returns what stands in the way, if anything
+// does.
 func (r *MeetingRoomReconciler) deliverToStatus(s *roomScope, in planInput) (tokenPlan, *verdict) {
 	plan := planTokens(in)
 	texts, failure := r.mint(s, plan)
@@ -63,7 +65,8 @@ func (r *MeetingRoomReconciler) deliverToStatus(s *roomScope, in planInput) (tok
 	return plan, failure
 }
 
-// mint signs the tokens that the plan asks for, as many at once as there are processors, and returns them by their place in the plan.
+// mint signs the tokens that the plan asks for, as many at once as there are processors, and returns them by their
+// place in the plan.
 func (r *MeetingRoomReconciler) mint(s *roomScope, plan tokenPlan) ([]string, *verdict) {
 	n := plan.count(mintToken)
 	if n == 0 {
@@ -96,9 +99,12 @@ func (r *MeetingRoomReconciler) mint(s *roomScope, plan tokenPlan) ([]string, *v
 	return texts, nil
 }
 
-// publishTokens puts the tokens of a plan into the status: those kept, and those minted with their text, or, with delivery Secret, with the
-// reference that refs gives. It moves the plan's requeueTime to when the new ones are to be replaced.
-func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string, refs func(tokenID) *v1alpha1.SecretKeyReference) {
+// publishTokens puts the tokens of a plan into the status: those kept, and those minted with their text, or, with
+// delivery Secret, with the reference that refs gives. It moves the plan's requeueTime to when the new ones are to be
+// replaced.
+func (s *roomScope) publishTokens(
+	plan *tokenPlan, keyID string, texts []string, refs func(tokenID) *v1alpha1.SecretKeyReference,
+) {
 	status := &s.room.Status
 	inSecrets := firstSecretRef(status)
 	status.Tokens, status.SharedTokens = nil, nil
@@ -125,7 +131,9 @@ func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string,
 		if t.shared {
 			status.SharedTokens = append(status.SharedTokens, v1alpha1.SharedToken{TokenStatus: published})
 		} else {
-			status.Tokens = append(status.Tokens, v1alpha1.ParticipantToken{Participant: v1alpha1.ParticipantName(t.name), TokenStatus: published})
+			status.Tokens = append(status.Tokens, v1alpha1.ParticipantToken{
+				Participant: v1alpha1.ParticipantName(t.name), TokenStatus: published,
+			})
 		}
 	}
 	if refs == nil && inSecrets != nil && firstSecretRef(status) == nil {
@@ -136,7 +144,8 @@ func (s *roomScope) publishTokens(plan *tokenPlan, keyID string, texts []string,
 func (s *roomScope) mintedStatus(t *plannedToken, keyID string) v1alpha1.TokenStatus {
 	issued, expires := tokenTimes(s.now, tokenTTL(&s.room.Spec))
 	return v1alpha1.TokenStatus{
-		Role: t.role, IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires), InputsHash: inputsHash(t.inputs, keyID),
+		Role: t.role, IssuedAt: metav1.NewTime(issued), ExpiresAt: metav1.NewTime(expires),
+		InputsHash: inputsHash(t.inputs, keyID),
 	}
 }
 
@@ -164,7 +173,8 @@ func tokensVerdict(plan tokenPlan, excluded []tooLong, failure *verdict) verdict
 		return *failure
 	case len(excluded) > 0:
 		first := excluded[0]
-		message := fmt.Sprintf("the connection data of participant %q take %d bytes of at most %d: shorten name or connectionData",
+		message := fmt.Sprintf("the connection data of participant %q take %d bytes of at most %d: shorten name or "+
+			"connectionData",
 			first.participant, first.bytes, vonage.MaxConnectionDataBytes)
 		if more := len(excluded) - 1; more > 0 {
 			message += fmt.Sprintf(", and for %d more participants", more)

@@ -25,7 +25,10 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		edit(w, room, func(r *v1alpha1.MeetingRoom) {
 			r.Spec.Participants = []v1alpha1.Participant{
 				{Name: "Zoë", Role: v1alpha1.RoleViewer},
-				{Name: "Ada", Role: v1alpha1.RoleCoHost, ConnectionData: map[string]v1alpha1.ConnectionDataValue{"seat": "7"}},
+				{
+					Name: "Ada", Role: v1alpha1.RoleCoHost,
+					ConnectionData: map[string]v1alpha1.ConnectionDataValue{"seat": "7"},
+				},
 				{Name: "Ms Jones", Role: v1alpha1.RoleHost},
 			}
 		})
@@ -49,7 +52,9 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 	It("are shared by role where that is asked for", story(func() {
 		w := newWorld("main")
 		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
-			r.Spec.Tokens = &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleParticipant, v1alpha1.RoleHost}}
+			r.Spec.Tokens = &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{
+				v1alpha1.RoleParticipant, v1alpha1.RoleHost,
+			}}
 		})
 		Expect(room.Status.SharedTokens).To(HaveLen(2))
 		Expect(room.Status.SharedTokens[0].Role).To(Equal(v1alpha1.RoleParticipant))
@@ -63,7 +68,9 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 
 	It("are replaced when a third of their life is left, by one write and without a wink of Ready", story(func() {
 		w := newWorld("main")
-		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))} })
+		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
+			r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))}
+		})
 		first := *tokenOf(room, "Ada")
 		Expect(first.ExpiresAt.Sub(first.IssuedAt.Time)).To(Equal(time.Hour))
 		Expect(first.IssuedAt.Time).To(BeTemporally("==", time.Now().Truncate(time.Second)))
@@ -89,7 +96,9 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		va := w.makeAccount("main", asDefault)
 		room := w.makeReadyRoom("algebra")
 		first := tokenOf(room, "Ada").Token
-		edit(w, room, func(r *v1alpha1.MeetingRoom) { r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(300))} })
+		edit(w, room, func(r *v1alpha1.MeetingRoom) {
+			r.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(300))}
+		})
 		w.waitReady(room)
 		second := *tokenOf(room, "Ada")
 		Expect(second.Token).NotTo(Equal(first))
@@ -150,7 +159,8 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 		}
 		room := w.makeRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Participants[0].ConnectionData = fat })
 		w.waitStalled(room, v1alpha1.ConnectionDataTooLongReason)
-		Expect(w.waitCondition(room, v1alpha1.TokensReadyCondition, metav1.ConditionFalse, "").Message).To(ContainSubstring(`"Ms Jones"`))
+		Expect(w.waitCondition(room, v1alpha1.TokensReadyCondition, metav1.ConditionFalse,
+			"").Message).To(ContainSubstring(`"Ms Jones"`))
 		Expect(participantsOf(room)).To(Equal([]string{"Ada"}))
 		Expect(room.Status.ObservedGeneration).To(Equal(room.Generation))
 		edit(w, room, func(r *v1alpha1.MeetingRoom) {
@@ -164,9 +174,13 @@ var _ = Describe("A MeetingRoom's tokens", func() {
 	It("of 300 participants come in one write", story(func() {
 		w := newWorld("main")
 		w.mark()
-		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) { r.Spec.Participants = manyParticipants(300) })
+		room := w.makeReadyRoom("algebra", func(r *v1alpha1.MeetingRoom) {
+			r.Spec.Participants = manyParticipants(300)
+		})
 		Expect(room.Status.Tokens).To(HaveLen(300))
-		Expect(w.wrote("meetingrooms")).To(Equal([]string{"patch meetingrooms/algebra", "update meetingrooms/algebra/status"}))
+		Expect(w.wrote("meetingrooms")).To(Equal([]string{
+			"patch meetingrooms/algebra", "update meetingrooms/algebra/status",
+		}))
 	}))
 })
 
@@ -175,7 +189,9 @@ func manyParticipants(n int) []v1alpha1.Participant {
 	participants := make([]v1alpha1.Participant, n)
 	for i := range participants {
 		name := strings.Repeat("ł", 60) + string(rune('a'+i/100)) + string(rune('a'+i/10%10)) + string(rune('a'+i%10))
-		participants[i] = v1alpha1.Participant{Name: v1alpha1.ParticipantName(name), ConnectionData: map[string]v1alpha1.ConnectionDataValue{}}
+		participants[i] = v1alpha1.Participant{
+			Name: v1alpha1.ParticipantName(name), ConnectionData: map[string]v1alpha1.ConnectionDataValue{},
+		}
 		for key := range strings.FieldsSeq("a b c d e f g h") {
 			participants[i].ConnectionData[key] = v1alpha1.ConnectionDataValue(strings.Repeat("x", 64))
 		}

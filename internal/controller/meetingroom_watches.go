@@ -30,7 +30,8 @@ import (
 )
 
 const (
-	// accountIndex finds MeetingRooms by the account that they use or want; defaultAccountKey stands for the default one.
+	// accountIndex finds MeetingRooms by the account that they use or want; defaultAccountKey stands for the default
+	// one.
 	accountIndex      = "controller.account"
 	defaultAccountKey = "*"
 )
@@ -38,9 +39,10 @@ const (
 // SetupWithManager registers the controller and its index with a manager.
 func (r *MeetingRoomReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.init()
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MeetingRoom{}, accountIndex, func(o client.Object) []string {
-		return []string{accountKey(o.(*v1alpha1.MeetingRoom))}
-	})
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MeetingRoom{}, accountIndex,
+		func(o client.Object) []string {
+			return []string{accountKey(o.(*v1alpha1.MeetingRoom))}
+		})
 	if err != nil {
 		return fmt.Errorf("indexing MeetingRooms by account: %w", err)
 	}
@@ -48,17 +50,19 @@ func (r *MeetingRoomReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("meetingroom").
 		For(&v1alpha1.MeetingRoom{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: roomChanged})).
 		Watches(&v1alpha1.VonageAccount{}, r.accountHandler()).
-		Watches(&v1alpha1.BreakoutSet{}, handler.EnqueueRequestsFromMapFunc(mainRoomOf), builder.WithPredicates(predicate.Funcs{
-			CreateFunc: func(event.CreateEvent) bool { return false }, // a set that is new has no room yet
-			UpdateFunc: func(e event.UpdateEvent) bool { return r.mayFreeRoom(e.ObjectNew) },
-		})).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.roomsOfNamespace), builder.WithPredicates(predicate.Funcs{
-			CreateFunc: func(event.CreateEvent) bool { return false },
-			DeleteFunc: func(event.DeleteEvent) bool { return false },
-			UpdateFunc: func(e event.UpdateEvent) bool {
-				return !equality.Semantic.DeepEqual(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
-			},
-		})).
+		Watches(&v1alpha1.BreakoutSet{}, handler.EnqueueRequestsFromMapFunc(mainRoomOf),
+			builder.WithPredicates(predicate.Funcs{
+				CreateFunc: func(event.CreateEvent) bool { return false }, // a set that is new has no room yet
+				UpdateFunc: func(e event.UpdateEvent) bool { return r.mayFreeRoom(e.ObjectNew) },
+			})).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.roomsOfNamespace),
+			builder.WithPredicates(predicate.Funcs{
+				CreateFunc: func(event.CreateEvent) bool { return false },
+				DeleteFunc: func(event.DeleteEvent) bool { return false },
+				UpdateFunc: func(e event.UpdateEvent) bool {
+					return !equality.Semantic.DeepEqual(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
+				},
+			})).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newConflictRetrier(r))
 }
@@ -68,8 +72,8 @@ func (r *MeetingRoomReconciler) init() {
 	r.rooms = newMemory[roomMemory]()
 }
 
-// roomChanged passes what somebody else changed: the spec, the deletion, finalizers that a deletion waits for, and the lock. The operator's own
-// status writes are not among them.
+// roomChanged passes what somebody else changed: the spec, the deletion, finalizers that a deletion waits for, and the
+// lock. The operator's own status writes are not among them.
 func roomChanged(e event.UpdateEvent) bool {
 	before, ok1 := e.ObjectOld.(*v1alpha1.MeetingRoom)
 	after, ok2 := e.ObjectNew.(*v1alpha1.MeetingRoom)
@@ -79,7 +83,8 @@ func roomChanged(e event.UpdateEvent) bool {
 	return before.Generation != after.Generation ||
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		(!after.DeletionTimestamp.IsZero() && !slices.Equal(before.Finalizers, after.Finalizers)) ||
-		ptr.Deref(before.Status.ActiveBreakoutSet, v1alpha1.ActiveBreakoutSet{}) != ptr.Deref(after.Status.ActiveBreakoutSet, v1alpha1.ActiveBreakoutSet{})
+		ptr.Deref(before.Status.ActiveBreakoutSet,
+			v1alpha1.ActiveBreakoutSet{}) != ptr.Deref(after.Status.ActiveBreakoutSet, v1alpha1.ActiveBreakoutSet{})
 }
 
 // accountKey is a room's key in the index of accounts.
@@ -90,8 +95,8 @@ func accountKey(room *v1alpha1.MeetingRoom) string {
 	return defaultAccountKey
 }
 
-// accountHandler has the rooms of an account reconciled when something about the account changes that matters to them. With low priority:
-// they may be thousands, and somebody may be waiting for a new one.
+// accountHandler has the rooms of an account reconciled when something about the account changes that matters to them.
+// With low priority: they may be thousands, and somebody may be waiting for a new one.
 func (r *MeetingRoomReconciler) accountHandler() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	return handler.Funcs{
@@ -126,9 +131,11 @@ func accountChanged(before, after *v1alpha1.VonageAccount) bool {
 		account.IsDefault(before) != account.IsDefault(after)
 }
 
-// enqueueRooms enqueues the rooms of an account, given as it was and as it is; and those without an account of their own, if it was or is the
-// default.
-func (r *MeetingRoomReconciler) enqueueRooms(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], versions ...*v1alpha1.VonageAccount) {
+// enqueueRooms enqueues the rooms of an account, given as it was and as it is; and those without an account of their
+// own, if it was or is the default.
+func (r *MeetingRoomReconciler) enqueueRooms(
+	ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request], versions ...*v1alpha1.VonageAccount,
+) {
 	keys := []string{versions[0].Name}
 	if slices.ContainsFunc(versions, account.IsDefault) {
 		keys = append(keys, defaultAccountKey)
@@ -153,7 +160,9 @@ func (r *MeetingRoomReconciler) roomsOfNamespace(ctx context.Context, ns client.
 // roomRequests lists rooms without copying them.
 func (r *MeetingRoomReconciler) roomRequests(ctx context.Context, which client.ListOption) []reconcile.Request {
 	var rooms v1alpha1.MeetingRoomList
-	if err := r.List(ctx, &rooms, which, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.List(
+		ctx, &rooms, which, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency,
+	); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing MeetingRooms failed")
 		return nil
 	}
@@ -167,7 +176,9 @@ func (r *MeetingRoomReconciler) roomRequests(ctx context.Context, which client.L
 // mainRoomOf is the main room of a BreakoutSet.
 func mainRoomOf(_ context.Context, o client.Object) []reconcile.Request {
 	set := o.(*v1alpha1.BreakoutSet)
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: set.Namespace, Name: set.Spec.MeetingRoomRef.Name}}}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{
+		Namespace: set.Namespace, Name: set.Spec.MeetingRoomRef.Name,
+	}}}
 }
 
 // mayFreeRoom reports whether a set may have let go of its main room.

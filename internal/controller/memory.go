@@ -10,8 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// memory keeps something about objects that paces retries or saves work, and that nobody misses after a restart. What it returns is for the
-// one reconcile of that object that runs at a time, and needs no lock. It is safe for concurrent use.
+// memory keeps something about objects that paces retries or saves work, and that nobody misses after a restart. What
+// it returns is for the one reconcile of that object that runs at a time, and needs no lock. It is safe for concurrent
+// use.
 type memory[T any] struct {
 	mu      sync.Mutex
 	objects map[client.ObjectKey]*remembered[T]

@@ -15,15 +15,17 @@ import (
 var (
 	// vendorRequests counts requests to the Vonage API.
 	vendorRequests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "breakout_operator_vonage_request_duration_seconds",
-		Help:    "Duration of requests to the Vonage Video API, without waiting for the rate limit, by account, operation and class of outcome (Success or a class of error).",
+		Name: "breakout_operator_vonage_request_duration_seconds",
+		Help: "Duration of requests to the Vonage Video API, without waiting for the rate limit, by account, " +
+			"operation and class of outcome (Success or a class of error).",
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"account", "operation", "class"})
 
 	// sessionResults counts attempts to get a session for a room.
 	sessionResults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "breakout_operator_sessions_total",
-		Help: "Sessions created at Vonage by what became of them: Published in a room's status, Discarded because another one was published or the room is gone, Ambiguous because no answer came.",
+		Help: "Sessions created at Vonage by what became of them: Published in a room's status, Discarded because " +
+			"another one was published or the room is gone, Ambiguous because no answer came.",
 	}, []string{"result"})
 
 	// vendorOutages shows whose calls are held back.

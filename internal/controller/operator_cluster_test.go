@@ -31,8 +31,9 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
-// cluster is a real control plane with an operator that has the rights of config/rbac and no others, on the machine's clock. It is for what
-// test/sim/apiserver does not do: authorization, and what kube-controller-manager does with namespaces and dependents.
+// cluster is a real control plane with an operator that has the rights of config/rbac and no others, on the machine's
+// clock. It is for what test/sim/apiserver does not do: authorization, and what kube-controller-manager does with
+// namespaces and dependents.
 type cluster struct {
 	admin  client.Client
 	vendor *simulator.Simulator
@@ -59,7 +60,8 @@ var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
 		c.create(room, another)
 		c.waitFor(room, metav1.ConditionFalse, v1alpha1.SecretsForbiddenReason)
 		c.waitFor(another, metav1.ConditionTrue, "")
-		Expect(meta.FindStatusCondition(room.Status.Conditions, v1alpha1.TokensReadyCondition).Message).To(ContainSubstring("config/rbac-token-secrets"))
+		Expect(meta.FindStatusCondition(room.Status.Conditions,
+			v1alpha1.TokensReadyCondition).Message).To(ContainSubstring("config/rbac-token-secrets"))
 		Expect(room.Status.SessionID).NotTo(BeEmpty())
 		Expect(room.Status.Tokens).To(BeEmpty())
 
@@ -68,7 +70,8 @@ var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
 		}
 		c.waitFor(room, metav1.ConditionTrue, "")
 		ref, secret := tokenOf(room, "Ada").SecretKeyRef, &corev1.Secret{}
-		Expect(c.admin.Get(context.Background(), client.ObjectKey{Namespace: "rooms", Name: ref.Name}, secret)).To(Succeed())
+		Expect(c.admin.Get(context.Background(), client.ObjectKey{Namespace: "rooms", Name: ref.Name},
+			secret)).To(Succeed())
 		_, err := c.vendor.Connect(string(secret.Data[ref.Key]))
 		Expect(err).NotTo(HaveOccurred())
 
@@ -81,10 +84,12 @@ var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
 	})
 
 	// Here because the API server in memory knows no propagation policies: its dependents go after their owner.
-	It("a set that is deleted in the foreground goes after its rooms, which go after everybody was called back", func() {
+	It("a set that is deleted in the foreground goes after its rooms, which go after everybody was "+
+		"called back", func() {
 		c.makeNamespace("foreground")
 		main, set, ada := c.lesson("foreground")
-		Expect(c.admin.Delete(context.Background(), set, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		Expect(c.admin.Delete(context.Background(), set,
+			client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
 		Eventually(ada.Signals).Should(ContainElement(HaveField("Data", ContainSubstring("allRoomRemoved"))))
 		Expect(ada.Connected()).To(BeTrue())
 		c.waitGone(set)
@@ -96,8 +101,10 @@ var _ = Describe("On a real API server", Ordered, ContinueOnFailure, func() {
 		}).Should(BeNil())
 	})
 
-	// Here because in the API server in memory nothing ends a namespace's contents, and nothing is refused in one that ends.
-	It("a namespace that is deleted goes while rooms are open, and everybody is called back and disconnected before", func() {
+	// Here because in the API server in memory nothing ends a namespace's contents, and nothing is refused in one that
+	// ends.
+	It("a namespace that is deleted goes while rooms are open, and everybody is called back and "+
+		"disconnected before", func() {
 		c.makeNamespace("doomed")
 		main, set, ada := c.lesson("doomed")
 		host, err := c.vendor.Connect(tokenOf(main, "Host").Token)
@@ -143,7 +150,9 @@ func newCluster(config *rest.Config) *cluster {
 	var err error
 	c.admin, err = client.New(config, client.Options{Scheme: controller.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	c.vendor = simulator.New(simulator.Options{Projects: []simulator.Project{{Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey}}})
+	c.vendor = simulator.New(simulator.Options{Projects: []simulator.Project{{
+		Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey,
+	}}})
 	DeferCleanup(c.vendor.Close)
 	server := httptest.NewServer(c.vendor)
 	DeferCleanup(server.Close)
@@ -154,10 +163,12 @@ func newCluster(config *rest.Config) *cluster {
 			c.grant(sim.OperatorNamespace, role.Rules)
 			continue
 		}
-		c.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: operatorUser}, Rules: role.Rules}, &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: operatorUser}, Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: operatorUser},
-		})
+		c.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: operatorUser}, Rules: role.Rules},
+			&rbacv1.ClusterRoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: operatorUser},
+				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: operatorUser},
+			})
 	}
 	config.Impersonate = rest.ImpersonationConfig{UserName: operatorUser}
 	config.Wrap(c.count)
@@ -221,8 +232,9 @@ func (c *cluster) grant(namespace string, rules []rbacv1.PolicyRule) {
 	GinkgoHelper()
 	named := metav1.ObjectMeta{Namespace: namespace, Name: operatorUser}
 	c.create(&rbacv1.Role{ObjectMeta: named, Rules: rules}, &rbacv1.RoleBinding{
-		ObjectMeta: named, Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: operatorUser},
+		ObjectMeta: named,
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: operatorUser},
 	})
 }
 
@@ -241,14 +253,18 @@ func (c *cluster) makeNamespace(name string) {
 // newMeeting is a meeting room, not created yet.
 func newMeeting(namespace, name string, participants []v1alpha1.Participant) *v1alpha1.MeetingRoom {
 	return &v1alpha1.MeetingRoom{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1alpha1.MeetingRoomSpec{Participants: participants},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       v1alpha1.MeetingRoomSpec{Participants: participants},
 	}
 }
 
-// lesson makes a meeting with a set that is open, and Ada in its room. People have the least time to leave it that there is.
+// lesson makes a meeting with a set that is open, and Ada in its room. People have the least time to leave it that
+// there is.
 func (c *cluster) lesson(namespace string) (*v1alpha1.MeetingRoom, *v1alpha1.BreakoutSet, *simulator.Client) {
 	GinkgoHelper()
-	main := newMeeting(namespace, "class", []v1alpha1.Participant{{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"}})
+	main := newMeeting(namespace, "class", []v1alpha1.Participant{
+		{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"},
+	})
 	set := sim.NewSet(sim.WithRooms("red"), sim.WithPlacements("Ada=red"), func(set *v1alpha1.BreakoutSet) {
 		set.Namespace, set.Spec.CloseGraceSeconds = namespace, new(int32(6))
 	})

@@ -21,7 +21,8 @@ import (
 var _ = Describe("An outage of the vendor", func() {
 	const rooms, rate, burst = 150, 10, 20
 
-	It("is found out once for all rooms, and over for all within a minute more than the rate limit takes", story(func() {
+	It("is found out once for all rooms, and over for all within a minute more than the rate "+
+		"limit takes", story(func() {
 		w := newWorld()
 		va := w.makeAccount("main", asDefault, func(va *v1alpha1.VonageAccount) {
 			va.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: new(int32(rate)), Burst: new(int32(burst))}
@@ -36,7 +37,8 @@ var _ = Describe("An outage of the vendor", func() {
 			w.makeRoom(fmt.Sprintf("room-%03d", i))
 		}
 		w.Pass(10 * time.Minute)
-		condition := w.waitCondition(va, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason)
+		condition := w.waitCondition(va, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue,
+			v1alpha1.VendorUnavailableReason)
 		Expect(condition.Message).To(ContainSubstring("does not answer"))
 		w.waitEvent(va, v1alpha1.VendorUnavailableReason)
 		w.waitReady(va)
@@ -53,7 +55,8 @@ var _ = Describe("An outage of the vendor", func() {
 			Expect(time.Since(back)).To(BeNumerically("<=", rooms/rate*time.Second+time.Minute))
 			w.Pass(time.Second)
 		}
-		Expect(meta.FindStatusCondition(refresh(w, va).Status.Conditions, v1alpha1.VendorUnavailableCondition)).To(BeNil())
+		Expect(meta.FindStatusCondition(refresh(w, va).Status.Conditions,
+			v1alpha1.VendorUnavailableCondition)).To(BeNil())
 		w.waitEvent(va, "VendorAvailable")
 
 		By("nobody was faster than allowed, and nothing was made in vain")

@@ -48,7 +48,8 @@ const defaultSignalDeadline = time.Minute
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets;meetingrooms,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile sends one RoomSignal when it is its turn, tries again what failed until its deadline, and deletes it when its time is over.
+// Reconcile sends one RoomSignal when it is its turn, tries again what failed until its deadline, and deletes it when
+// its time is over.
 func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	signal := &v1alpha1.RoomSignal{}
 	if err := r.Get(ctx, req.NamespacedName, signal); err != nil || !signal.DeletionTimestamp.IsZero() {
@@ -75,8 +76,8 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	return s.requeue(), nil
 }
 
-// sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it; until then nothing is sent
-// again.
+// sent is what became of a signal when it was last sent. The status says so too, as soon as the API server takes it;
+// until then nothing is sent again.
 type sent struct {
 	deliveries []v1alpha1.SignalDelivery
 	failure    *verdict  // why one of them was not delivered
@@ -126,28 +127,32 @@ func (r *RoomSignalReconciler) expire(ctx context.Context, signal *v1alpha1.Room
 // SetupWithManager registers the controller with a manager.
 func (r *RoomSignalReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.sent = newMemory[sent]()
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoomSignal{}, unfinishedIndex, func(o client.Object) []string {
-		if o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil {
-			return nil
-		}
-		return []string{"true"}
-	})
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoomSignal{}, unfinishedIndex,
+		func(o client.Object) []string {
+			if o.(*v1alpha1.RoomSignal).Status.CompletionTime != nil {
+				return nil
+			}
+			return []string{"true"}
+		})
 	if err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("roomsignal").
 		For(&v1alpha1.RoomSignal{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.RoomSignal{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals), builder.WithPredicates(signalEnded())).
+		Watches(&v1alpha1.RoomSignal{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals),
+			builder.WithPredicates(signalEnded())).
 		Watches(&v1alpha1.BreakoutSet{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals)).
-		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-			return o.(*v1alpha1.MeetingRoom).Status.SessionID != ""
-		}))).
+		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.waitingSignals),
+			builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+				return o.(*v1alpha1.MeetingRoom).Status.SessionID != ""
+			}))).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newConflictRetrier(r))
 }
 
-// waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what they wait for.
+// waitingSignals are the unfinished signals of an object's namespace: a room, a set or an earlier signal may be what
+// they wait for.
 func (r *RoomSignalReconciler) waitingSignals(ctx context.Context, o client.Object) []reconcile.Request {
 	// Not waiting for own writes: it would hold up the events that they wait for.
 	unfinished, err := r.unfinished(ctx, o.GetNamespace(), client.DisableReadYourWritesConsistency)
@@ -156,7 +161,9 @@ func (r *RoomSignalReconciler) waitingSignals(ctx context.Context, o client.Obje
 	}
 	requests := make([]reconcile.Request, len(unfinished))
 	for i, signal := range unfinished {
-		requests[i] = reconcile.Request{NamespacedName: types.NamespacedName{Namespace: signal.Namespace, Name: signal.Name}}
+		requests[i] = reconcile.Request{NamespacedName: types.NamespacedName{
+			Namespace: signal.Namespace, Name: signal.Name,
+		}}
 	}
 	return requests
 }

@@ -66,12 +66,14 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 	return nil
 }
 
-// hold records what stands in the way of a signal, and that it has failed when there is no time left, or nothing will ever change.
+// hold records what stands in the way of a signal, and that it has failed when there is no time left, or nothing will
+// ever change.
 func (s *signalScope) hold(failure *verdict) {
 	st := &s.signal.Status
 	s.recordCreationOrder()
 	if failure == nil {
-		v := stalled(v1alpha1.DeadlineExceededReason, "the signal could not be sent within deadlineSeconds: make another RoomSignal if it still matters")
+		v := stalled(v1alpha1.DeadlineExceededReason,
+			"the signal could not be sent within deadlineSeconds: make another RoomSignal if it still matters")
 		failure = &v
 	}
 	if !failure.Stalled && !s.overdue() {
@@ -108,11 +110,15 @@ func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sen
 	}
 	s.recordCreationOrder()
 	for _, target := range to.targets {
-		if data := breakout.RoomSignalTo(s.signal, target, to.rooms, to.roster).Data; len(data) > breakout.MaxDataBytes {
-			s.complete(stalled(v1alpha1.SignalTooLargeReason, fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
+		data := breakout.RoomSignalTo(s.signal, target, to.rooms, to.roster).Data
+		if len(data) > breakout.MaxDataBytes {
+			s.complete(stalled(v1alpha1.SignalTooLargeReason,
+				fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
 			return nil
 		}
-		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{Room: target.Name, SessionID: target.SessionID, Result: v1alpha1.DeliveryPending})
+		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{
+			Room: target.Name, SessionID: target.SessionID, Result: v1alpha1.DeliveryPending,
+		})
 	}
 	s.report(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
 	return r.writeStatus(ctx, s)
@@ -184,7 +190,10 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 }
 
 // deliverOnce sends the signal to one session and records what became of it.
-func deliverOnce(ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget, d *v1alpha1.SignalDelivery) *failure {
+func deliverOnce(
+	ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget,
+	d *v1alpha1.SignalDelivery,
+) *failure {
 	data := breakout.RoomSignalTo(signal, target, to.rooms, to.roster)
 	err := to.account.Client.Signal(ctx, d.SessionID, vonage.Signal(data))
 	d.Attempts++
@@ -215,7 +224,8 @@ func (s *signalScope) conclude(failure *verdict) {
 	case count[v1alpha1.DeliveryPending] > 0:
 		s.report(underWay(v1alpha1.DeliveringReason, "the signal is being sent"))
 	case count[v1alpha1.DeliveryFailed] > 0 && failure != nil:
-		s.complete(stalled(v1alpha1.DeliveryIncompleteReason, "some deliveries failed, see status.deliveries: "+failure.Message))
+		s.complete(stalled(v1alpha1.DeliveryIncompleteReason, "some deliveries failed, see status.deliveries: "+
+			failure.Message))
 	case count[v1alpha1.DeliveryFailed] > 0:
 		s.complete(stalled(v1alpha1.DeliveryIncompleteReason, "some deliveries failed, see status.deliveries"))
 	case count[v1alpha1.DeliveryNoRecipients] == all:
@@ -235,19 +245,29 @@ func (r *RoomSignalReconciler) resolve(ctx context.Context, signal *v1alpha1.Roo
 	if err != nil || failure != nil {
 		return nil, failure, err
 	}
-	target := breakout.SignalTarget{Name: v1alpha1.MainRoomName, MeetingRoomName: room.Name, DisplayName: breakout.DisplayNameOf(room), SessionID: room.Status.SessionID}
-	return r.withAccount(ctx, room, &sending{rooms: []breakout.SignalTarget{target}, targets: []breakout.SignalTarget{target}, roster: room.Spec.Participants})
+	target := breakout.SignalTarget{
+		Name: v1alpha1.MainRoomName, MeetingRoomName: room.Name, DisplayName: breakout.DisplayNameOf(room),
+		SessionID: room.Status.SessionID,
+	}
+	return r.withAccount(ctx, room, &sending{
+		rooms: []breakout.SignalTarget{target}, targets: []breakout.SignalTarget{target},
+		roster: room.Spec.Participants,
+	})
 }
 
 // resolveSet finds the rooms of an open set that a signal goes to.
-func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.RoomSignal) (*sending, *verdict, error) {
+func (r *RoomSignalReconciler) resolveSet(
+	ctx context.Context, signal *v1alpha1.RoomSignal,
+) (*sending, *verdict, error) {
 	set, name := &v1alpha1.BreakoutSet{}, signal.Spec.BreakoutSetRef.Name
 	if err := r.Get(ctx, client.ObjectKey{Namespace: signal.Namespace, Name: name}, set); err != nil {
-		v := underWay(v1alpha1.BreakoutSetNotFoundReason, "there is no BreakoutSet "+name+" in this namespace: make it before the deadline, or make another RoomSignal")
+		v := underWay(v1alpha1.BreakoutSetNotFoundReason, "there is no BreakoutSet "+name+
+			" in this namespace: make it before the deadline, or make another RoomSignal")
 		return nil, &v, client.IgnoreNotFound(err)
 	}
 	if !breakout.IsOpen(set) {
-		v := stalled(v1alpha1.BreakoutSetNotOpenReason, "BreakoutSet "+name+" is not open: send the signal to its meeting room, or when the set is open")
+		v := stalled(v1alpha1.BreakoutSetNotOpenReason, "BreakoutSet "+name+
+			" is not open: send the signal to its meeting room, or when the set is open")
 		if breakout.ScheduleOf(set, time.Now()).Open {
 			v = underWay(v1alpha1.BreakoutSetNotOpenReason, "waiting for BreakoutSet "+name+" to open")
 		}
@@ -260,7 +280,9 @@ func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.
 		for _, want := range signal.Spec.Rooms {
 			i := slices.IndexFunc(to.rooms, func(t breakout.SignalTarget) bool { return t.Name == want })
 			if i < 0 {
-				v := stalled(v1alpha1.UnknownRoomReason, fmt.Sprintf("BreakoutSet %s has no open room %q: make a RoomSignal that names one of its rooms", name, want))
+				v := stalled(v1alpha1.UnknownRoomReason,
+					fmt.Sprintf("BreakoutSet %s has no open room %q: make a RoomSignal that names one of its rooms",
+						name, want))
 				return nil, &v, nil
 			}
 			to.targets = append(to.targets, to.rooms[i])
@@ -275,20 +297,26 @@ func (r *RoomSignalReconciler) resolveSet(ctx context.Context, signal *v1alpha1.
 }
 
 // room reads a meeting room that has a session.
-func (r *RoomSignalReconciler) room(ctx context.Context, namespace, name string) (*v1alpha1.MeetingRoom, *verdict, error) {
+func (r *RoomSignalReconciler) room(
+	ctx context.Context, namespace, name string,
+) (*v1alpha1.MeetingRoom, *verdict, error) {
 	room := &v1alpha1.MeetingRoom{}
 	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, room); err != nil {
-		v := underWay(v1alpha1.MeetingRoomNotFoundReason, "there is no MeetingRoom "+name+" in this namespace: make it before the deadline, or make another RoomSignal")
+		v := underWay(v1alpha1.MeetingRoomNotFoundReason, "there is no MeetingRoom "+name+
+			" in this namespace: make it before the deadline, or make another RoomSignal")
 		return nil, &v, client.IgnoreNotFound(err)
 	}
 	if room.Status.SessionID == "" {
-		v := underWay(v1alpha1.MeetingRoomNotReadyReason, "waiting for MeetingRoom "+name+" to have a session; its conditions say what is missing")
+		v := underWay(v1alpha1.MeetingRoomNotReadyReason, "waiting for MeetingRoom "+name+
+			" to have a session; its conditions say what is missing")
 		return nil, &v, nil
 	}
 	return room, nil, nil
 }
 
-func (r *RoomSignalReconciler) withAccount(ctx context.Context, room *v1alpha1.MeetingRoom, to *sending) (*sending, *verdict, error) {
+func (r *RoomSignalReconciler) withAccount(
+	ctx context.Context, room *v1alpha1.MeetingRoom, to *sending,
+) (*sending, *verdict, error) {
 	acct, err := r.Accounts.Resolve(ctx, room.Namespace, room.Status.AccountName)
 	if err != nil {
 		f := failureOf(err, 0, room.UID)
@@ -339,17 +367,21 @@ func (r *RoomSignalReconciler) meeting(ctx context.Context, signal *v1alpha1.Roo
 	return cmp.Or(room.Labels[v1alpha1.MeetingRoomLabel], name), nil
 }
 
-func (r *RoomSignalReconciler) unfinished(ctx context.Context, namespace string, options ...client.ListOption) ([]v1alpha1.RoomSignal, error) {
+func (r *RoomSignalReconciler) unfinished(
+	ctx context.Context, namespace string, options ...client.ListOption,
+) ([]v1alpha1.RoomSignal, error) {
 	var signals v1alpha1.RoomSignalList
 	options = append(options, client.InNamespace(namespace), client.MatchingFields{unfinishedIndex: "true"})
 	err := r.List(ctx, &signals, options...)
-	return slices.DeleteFunc(signals.Items, func(s v1alpha1.RoomSignal) bool { return !s.DeletionTimestamp.IsZero() }), err
+	deleted := func(s v1alpha1.RoomSignal) bool { return !s.DeletionTimestamp.IsZero() }
+	return slices.DeleteFunc(signals.Items, deleted), err
 }
 
-// createdBefore reports whether a was created before b. Creation times have whole seconds; within one, the resourceVersion of the
-// creation decides.
+// createdBefore reports whether a was created before b. Creation times have whole seconds; within one, the
+// resourceVersion of the creation decides.
 func createdBefore(a, b *v1alpha1.RoomSignal) bool {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(orderOf(a), orderOf(b)), cmp.Compare(a.UID, b.UID)) < 0
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(orderOf(a), orderOf(b)),
+		cmp.Compare(a.UID, b.UID)) < 0
 }
 
 // orderOf is the resourceVersion of a signal's creation: recorded in its status, or still its own.

@@ -19,7 +19,8 @@ import (
 )
 
 var _ = Describe("A RoomSignal", func() {
-	// inGroups is a class with an open set of two rooms, Ada in red and nobody in blue, and the signals so far forgotten.
+	// inGroups is a class with an open set of two rooms, Ada in red and nobody in blue, and the signals so far
+	// forgotten.
 	inGroups := func() (c *classroom, ada *simulator.Client) {
 		c = newClassroom("Ada", "Ben")
 		c.open("groups", sim.WithRooms("red=Red team", "blue"), sim.WithPlacements("Ada=red"))
@@ -54,14 +55,18 @@ var _ = Describe("A RoomSignal", func() {
 			c.waitReady(signal)
 			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1"))
 			Expect(last(c.browsers["Ben"])).To(And(HaveField("Type", "message"), HaveField("Data",
-				`{"id":"`+string(signal.UID)+`","sender":{"id":"Host","name":"Host","role":"moderator","isCohost":false},`+
+				`{"id":"`+string(signal.UID)+
+					`","sender":{"id":"Host","name":"Host","role":"moderator","isCohost":false},`+
 					`"text":"Five \"minutes\" left & <counting> ⏰","isApproved":true,"fromRoomName":"Class","toBreakoutRoom":null}`)))
 			Expect(ada.Signals()).To(BeEmpty())
 			Expect(signal.Status.CompletionTime).NotTo(BeNil())
 			Expect(signal.Status.Deliveries[0].SessionID).To(Equal(c.main.Status.SessionID))
 
 			// Whom it goes to; what became of it.
-			Expect(c.did()).To(Equal([]string{"update roomsignals/hello/status", "vonage post class signal message", "update roomsignals/hello/status"}))
+			Expect(c.did()).To(Equal([]string{
+				"update roomsignals/hello/status", "vonage post class signal message",
+				"update roomsignals/hello/status",
+			}))
 		}))
 
 		It("sends to a breakout room alone by its meeting room", story(func() {
@@ -69,7 +74,9 @@ var _ = Describe("A RoomSignal", func() {
 			before := len(c.browsers["Ben"].Signals())
 			c.waitReady(c.makeSignal("hello", toRoom("groups-red"), saying("Somebody", "Hello")))
 			Expect(textsOf(ada)).To(Equal([]string{"Hello"}))
-			Expect(last(ada).Data).To(ContainSubstring(`"sender":{"id":"Somebody","name":"Somebody","role":"participant","isCohost":false}`))
+			Expect(last(ada).Data).To(
+				ContainSubstring(`"sender":{"id":"Somebody","name":"Somebody","role":"participant","isCohost":false}`),
+			)
 			Expect(c.browsers["Ben"].Signals()).To(HaveLen(before))
 		}))
 
@@ -79,7 +86,8 @@ var _ = Describe("A RoomSignal", func() {
 			c.waitReady(signal)
 			Expect(deliveriesOf(signal)).To(Equal("main: Accepted 1; red: Accepted 1; blue: NoRecipients 1"))
 			data := func(to string) string {
-				return `{"id":"` + string(signal.UID) + `","sender":{"id":"Co","name":"Co","role":"participant","isCohost":true},` +
+				return `{"id":"` + string(signal.UID) +
+					`","sender":{"id":"Co","name":"Co","role":"participant","isCohost":true},` +
 					`"text":"Come back","isApproved":true,"fromRoomName":"Class","toBreakoutRoom":` + to + `}`
 			}
 			Expect(last(ada)).To(And(HaveField("Type", "message"), HaveField("Data", data(`"Red team"`))))
@@ -109,7 +117,8 @@ var _ = Describe("A RoomSignal", func() {
 			c.waitReady(signal)
 			for _, browser := range []*simulator.Client{ada, c.browsers["Host"]} {
 				Expect(last(browser)).To(And(HaveField("Type", "raise-hand"), HaveField("Data",
-					`{"id":"`+string(signal.UID)+`","name":"Ada","role":"participant","isCohost":false,"fromRoom":{"id":"groups-red","name":"Red team"}}`)))
+					`{"id":"`+string(signal.UID)+
+						`","name":"Ada","role":"participant","isCohost":false,"fromRoom":{"id":"groups-red","name":"Red team"}}`)))
 			}
 			Expect(ada.Signals()).To(HaveLen(1))
 		}))
@@ -127,8 +136,12 @@ var _ = Describe("A RoomSignal", func() {
 		It("is deleted when its time is over, if it has one", story(func() {
 			c, ada := inGroups()
 			kept := c.makeSignal("kept", toSet("groups", "red"), custom("a", "1"))
-			later := c.makeSignal("later", toSet("groups", "red"), custom("a", "2"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = new(int32(30)) })
-			now := c.makeSignal("now", toSet("groups", "red"), custom("a", "3"), func(s *v1alpha1.RoomSignal) { s.Spec.TTLSecondsAfterFinished = new(int32(0)) })
+			later := c.makeSignal("later", toSet("groups", "red"), custom("a", "2"), func(s *v1alpha1.RoomSignal) {
+				s.Spec.TTLSecondsAfterFinished = new(int32(30))
+			})
+			now := c.makeSignal("now", toSet("groups", "red"), custom("a", "3"), func(s *v1alpha1.RoomSignal) {
+				s.Spec.TTLSecondsAfterFinished = new(int32(0))
+			})
 			c.waitGone(now)
 			c.waitReady(later)
 			c.Pass(30*time.Second - time.Millisecond)
@@ -179,7 +192,8 @@ var _ = Describe("A RoomSignal", func() {
 			Entry("as too large", http.StatusRequestEntityTooLarge),
 		)
 
-		DescribeTable("waits for what it is sent to, and is not sent after the deadline", story(func(to func(*v1alpha1.RoomSignal), reason string, make func(*classroom)) {
+		DescribeTable("waits for what it is sent to, and is not sent after "+
+			"the deadline", story(func(to func(*v1alpha1.RoomSignal), reason string, make func(*classroom)) {
 			c := newClassroom("Ada")
 			c.onTheSecond()
 			late := c.makeSignal("late", to, saying("Host", "late"), within(20))
@@ -200,13 +214,19 @@ var _ = Describe("A RoomSignal", func() {
 				Expect(call.SignalData).NotTo(ContainSubstring(`"late"`))
 			}
 		}),
-			Entry("a meeting room", toRoom("lab"), v1alpha1.MeetingRoomNotFoundReason, func(c *classroom) { c.makeRoom("lab") }),
-			Entry("a set", toSet("groups"), v1alpha1.BreakoutSetNotFoundReason, func(c *classroom) { c.makeSet("groups", sim.WithRooms("red")) }),
+			Entry("a meeting room", toRoom("lab"), v1alpha1.MeetingRoomNotFoundReason, func(c *classroom) {
+				c.makeRoom("lab")
+			}),
+			Entry("a set", toSet("groups"), v1alpha1.BreakoutSetNotFoundReason, func(c *classroom) {
+				c.makeSet("groups", sim.WithRooms("red"))
+			}),
 		)
 
 		It("waits for a set that is about to open", story(func() {
 			c := newClassroom("Ada")
-			c.Vendor.AddFault(simulator.Fault{Op: simulator.OpCreateSession, Count: 1, Kind: simulator.FaultStatus, Status: 503})
+			c.Vendor.AddFault(simulator.Fault{
+				Op: simulator.OpCreateSession, Count: 1, Kind: simulator.FaultStatus, Status: 503,
+			})
 			c.makeSet("groups", sim.WithRooms("red"))
 			Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(2))
 			c.Settle()
@@ -267,7 +287,8 @@ var _ = Describe("A RoomSignal", func() {
 			c.waitReady(limited)
 			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(2))
 
-			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultForbidden, Count: 2}) // the JWT was good before: it is made anew and tried at once
+			// the JWT was good before: it is made anew and tried at once
+			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultForbidden, Count: 2})
 			refused := c.makeSignal("refused", toSet("groups", "red"), custom("a", "2"))
 			c.waitReconciling(refused, v1alpha1.CredentialsRejectedReason)
 			c.Pass(2 * time.Second)
@@ -303,7 +324,10 @@ var _ = Describe("A RoomSignal", func() {
 
 		It("makes way for later ones when it has failed", story(func() {
 			c, ada := inGroups()
-			failsIn(c, "red", simulator.Fault{Kind: simulator.FaultStatus, Status: 503, Match: func(call simulator.Call) bool { return call.SignalData == "1" }})
+			failsIn(c, "red", simulator.Fault{
+				Kind: simulator.FaultStatus, Status: 503,
+				Match: func(call simulator.Call) bool { return call.SignalData == "1" },
+			})
 			first := c.makeSignal("first", toSet("groups", "red"), custom("a", "1"), within(15))
 			second := c.makeSignal("second", toSet("groups", "red"), custom("a", "2"))
 			c.waitReconciling(second, v1alpha1.WaitingForEarlierReason)
@@ -327,7 +351,8 @@ var _ = Describe("A RoomSignal", func() {
 		var all []*v1alpha1.RoomSignal
 		for i := range 12 {
 			want = append(want, fmt.Sprint(i))
-			all = append(all, c.makeSignal(fmt.Sprintf("s-%d", (i*7)%12), toSet("groups", "main", "red"), custom("a", fmt.Sprint(i))))
+			all = append(all,
+				c.makeSignal(fmt.Sprintf("s-%d", (i*7)%12), toSet("groups", "main", "red"), custom("a", fmt.Sprint(i))))
 		}
 		for _, signal := range all {
 			c.waitReady(signal)
@@ -366,7 +391,9 @@ var _ = Describe("A RoomSignal", func() {
 		It("is not sent twice because somebody writes to it meanwhile, or because the API server fails", story(func() {
 			c, ada := inGroups()
 			c.once("groups-red signal", func() sim.Verdict {
-				edit(c, sim.Get(c.World, &v1alpha1.RoomSignal{}, "labelled"), func(s *v1alpha1.RoomSignal) { s.Labels = map[string]string{"a": "b"} })
+				edit(c, sim.Get(c.World, &v1alpha1.RoomSignal{}, "labelled"), func(s *v1alpha1.RoomSignal) {
+					s.Labels = map[string]string{"a": "b"}
+				})
 				return sim.Verdict{}
 			})
 			labelled := c.makeSignal("labelled", toSet("groups", "red"), custom("a", "2"))

@@ -33,8 +33,8 @@ type Options struct {
 	// UserAgent is sent to the Vonage API.
 	UserAgent string
 
-	// VonageAccountWorkers, MeetingRoomWorkers, BreakoutSetWorkers and RoomSignalWorkers are how many objects of a kind are worked on at once.
-	// Default: 4, 64, 16, 8.
+	// VonageAccountWorkers, MeetingRoomWorkers, BreakoutSetWorkers and RoomSignalWorkers are how many objects of a kind
+	// are worked on at once. Default: 4, 64, 16, 8.
 	VonageAccountWorkers, MeetingRoomWorkers, BreakoutSetWorkers, RoomSignalWorkers int
 
 	// Vonage are further options of the clients of the Vonage API, such as another transport.
@@ -66,14 +66,15 @@ func setup(mgr ctrl.Manager, o Options, kinds ...setupFunc) error {
 		return errors.New("setting up the controllers: the operator's namespace is not known")
 	}
 	recheckQueue := NewRecheckQueue()
-	d := &dependencies{Options: o, recheckQueue: recheckQueue, accounts: account.NewRegistry(mgr.GetClient(), account.Options{
-		Namespace: o.OperatorNamespace,
-		UserAgent: o.UserAgent,
-		Observe:   observeVendor,
-		Rejected:  recheckQueue.Add,
-		Outage:    recheckQueue.Refresh,
-		Client:    o.Vonage,
-	})}
+	d := &dependencies{Options: o, recheckQueue: recheckQueue,
+		accounts: account.NewRegistry(mgr.GetClient(), account.Options{
+			Namespace: o.OperatorNamespace,
+			UserAgent: o.UserAgent,
+			Observe:   observeVendor,
+			Rejected:  recheckQueue.Add,
+			Outage:    recheckQueue.Refresh,
+			Client:    o.Vonage,
+		})}
 	for _, kind := range kinds {
 		if err := kind(mgr, d); err != nil {
 			return fmt.Errorf("setting up a controller: %w", err)
@@ -145,8 +146,9 @@ var Scheme = sync.OnceValue(func() *runtime.Scheme {
 	return scheme
 })
 
-// ManagerOptions are the options of a manager that the controllers can work with: a cache that holds Secrets of the operator's namespace only,
-// and nothing of objects that nobody reads; reads that see this process's own writes; and warm caches while waiting to become the leader.
+// ManagerOptions are the options of a manager that the controllers can work with: a cache that holds Secrets of the
+// operator's namespace only, and nothing of objects that nobody reads; reads that see this process's own writes; and
+// warm caches while waiting to become the leader.
 func ManagerOptions(operatorNamespace string) ctrl.Options {
 	return ctrl.Options{
 		Scheme: Scheme(),

@@ -18,18 +18,20 @@ import (
 )
 
 const (
-	// staleRetry is how soon a reconcile is repeated that met a stale cache, or lost a race for a write: doubling, up to
-	// staleRetryMost. Mostly the cache has caught up the first time; where it hangs, each attempt may cost a write that is refused.
+	// staleRetry is how soon a reconcile is repeated that met a stale cache, or lost a race for a write: doubling, up
+	// to staleRetryMost. Mostly the cache has caught up the first time; where it hangs, each attempt may cost a write
+	// that is refused.
 	staleRetry     = 10 * time.Millisecond
 	staleRetryMost = time.Second
 
-	// stalePatience is how long an own write is waited for. The cache is at most seconds behind; after a restore of etcd it would never see
-	// a resourceVersion of before.
+	// stalePatience is how long an own write is waited for. The cache is at most seconds behind; after a restore of
+	// etcd it would never see a resourceVersion of before.
 	stalePatience = 15 * time.Second
 )
 
-// ownWrites remembers which resourceVersion of each object this process wrote last, so that a reconciler does not act on what the cache
-// still shows of before. It only saves work: correctness rests on live reads and locked writes. It is safe for concurrent use.
+// ownWrites remembers which resourceVersion of each object this process wrote last, so that a reconciler does not act
+// on what the cache still shows of before. It only saves work: correctness rests on live reads and locked writes. It is
+// safe for concurrent use.
 type ownWrites struct {
 	mu     sync.Mutex
 	writes map[client.ObjectKey]ownWrite
@@ -52,7 +54,8 @@ func (o *ownWrites) Wrote(obj client.Object) {
 	o.writes[client.ObjectKeyFromObject(obj)] = ownWrite{obj.GetUID(), obj.GetResourceVersion(), time.Now()}
 }
 
-// Stale reports whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends with errStaleCache.
+// Stale reports whether obj, as the cache has it, is older than what this process wrote last. The reconcile then ends
+// with errStaleCache.
 func (o *ownWrites) Stale(obj client.Object) bool {
 	key := client.ObjectKeyFromObject(obj)
 	o.mu.Lock()

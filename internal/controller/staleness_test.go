@@ -74,7 +74,8 @@ func TestOwnWritesForget(t *testing.T) {
 
 func TestPatient(t *testing.T) {
 	broken := errors.New("broken")
-	conflict := fmt.Errorf("writing: %w", apierrors.NewConflict(schema.GroupResource{Resource: "meetingrooms"}, "r", errors.New("c")))
+	conflict := fmt.Errorf("writing: %w",
+		apierrors.NewConflict(schema.GroupResource{Resource: "meetingrooms"}, "r", errors.New("c")))
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
 	hour := ctrl.Result{RequeueAfter: time.Hour}
@@ -90,9 +91,13 @@ func TestPatient(t *testing.T) {
 		"stale cache":           {outcome: []error{errors.Join(errStaleCache)}, want: []ctrl.Result{soon(staleRetry)}},
 		"broken":                {outcome: []error{broken}, want: []ctrl.Result{{}}, wantErr: broken},
 		"broken while stopping": {ctx: stopped, outcome: []error{broken}, want: []ctrl.Result{{}}},
-		"ever more slowly":      {outcome: []error{conflict, errStaleCache, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)}},
+		"ever more slowly": {
+			outcome: []error{conflict, errStaleCache, conflict},
+			want:    []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), soon(4 * staleRetry)},
+		},
 		"anew after it went well": {
-			outcome: []error{conflict, conflict, nil, conflict}, want: []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), hour, soon(staleRetry)},
+			outcome: []error{conflict, conflict, nil, conflict},
+			want:    []ctrl.Result{soon(staleRetry), soon(2 * staleRetry), hour, soon(staleRetry)},
 		},
 	}
 	for name, tc := range tests {

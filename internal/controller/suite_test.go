@@ -30,8 +30,9 @@ func TestControllers(t *testing.T) {
 	RunSpecs(t, "Controllers")
 }
 
-// story has the body of a story, or of a table of stories, take place in a bubble of its own, on a simulated clock: see newWorld in world_test.go.
-// All that it starts ends with it, and no rule of test/sim is broken in it, or the story fails.
+// story has the body of a story, or of a table of stories, take place in a bubble of its own, on a simulated clock: see
+// newWorld in world_test.go. All that it starts ends with it, and no rule of test/sim is broken in it, or the story
+// fails.
 func story[F any](body F) F {
 	run := reflect.ValueOf(body)
 	return reflect.MakeFunc(run.Type(), func(args []reflect.Value) []reflect.Value {

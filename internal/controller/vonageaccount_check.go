@@ -54,7 +54,8 @@ type checkResult struct {
 	canceled    bool      // the process is stopping
 }
 
-// check finds out whether an account can be used. It calls the vendor only when a check is due; else it repeats what the status says.
+// check finds out whether an account can be used. It calls the vendor only when a check is due; else it repeats what
+// the status says.
 func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.VonageAccount) (checkResult, error) {
 	acc, err := r.Accounts.Connect(ctx, va)
 	if e, ok := errors.AsType[*account.Error](err); ok {
@@ -92,7 +93,10 @@ func (r *VonageAccountReconciler) check(ctx context.Context, va *v1alpha1.Vonage
 }
 
 // probe asks the vendor.
-func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, reported verdict, known bool) checkResult {
+func (r *VonageAccountReconciler) probe(
+	ctx context.Context, va *v1alpha1.VonageAccount, acc *account.Account, last *accountCheck, reported verdict,
+	known bool,
+) checkResult {
 	err := acc.Client.Probe(ctx)
 	last.at = time.Now()
 	result := checkResult{keyID: acc.KeyID()}
@@ -114,13 +118,15 @@ func (r *VonageAccountReconciler) probe(ctx context.Context, va *v1alpha1.Vonage
 	return result
 }
 
-// checkVerdict is what a failed check says: that the vendor did not answer says nothing about credentials that it accepted before.
+// checkVerdict is what a failed check says: that the vendor did not answer says nothing about credentials that it
+// accepted before.
 func checkVerdict(v verdict, err error, reported verdict, known bool) verdict {
 	switch {
 	case !v.Stalled && known && reported.ok():
 		return reported
 	case vonage.ClassOf(err) == vonage.ClassCredentials:
-		v.Message = "Vonage refuses the credentials (" + err.Error() + "): put the key in the Secret right, or the projectID by making the account anew"
+		v.Message = "Vonage refuses the credentials (" + err.Error() +
+			"): put the key in the Secret right, or the projectID by making the account anew"
 	case v.Stalled:
 		v.Message += "; check spec.endpoint"
 	}
@@ -139,12 +145,13 @@ func lastVerdict(va *v1alpha1.VonageAccount, keyID string) (verdict, bool) {
 	}
 	return verdict{
 		Status: c.Status, Reason: c.Reason, Message: c.Message,
-		Stalled: c.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(va.Status.Conditions, v1alpha1.StalledCondition),
+		Stalled: c.Status != metav1.ConditionTrue &&
+			meta.IsStatusConditionTrue(va.Status.Conditions, v1alpha1.StalledCondition),
 	}, true
 }
 
-// RecheckQueue holds the accounts that are to be checked because the vendor refused their credentials in some call. It is safe for
-// concurrent use.
+// RecheckQueue holds the accounts that are to be checked because the vendor refused their credentials in some call. It
+// is safe for concurrent use.
 type RecheckQueue struct {
 	events chan event.GenericEvent
 

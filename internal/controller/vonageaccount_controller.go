@@ -25,8 +25,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/account"
 )
 
-// VonageAccountReconciler checks the credentials of VonageAccounts: when they are new, when they change, when somebody else's call was refused,
-// and every few minutes.
+// VonageAccountReconciler checks the credentials of VonageAccounts: when they are new, when they change, when somebody
+// else's call was refused, and every few minutes.
 type VonageAccountReconciler struct {
 	client.Client
 
@@ -39,7 +39,8 @@ type VonageAccountReconciler struct {
 	// MaxConcurrentReconciles is how many accounts are checked at once.
 	MaxConcurrentReconciles int
 
-	// RecheckQueue holds accounts whose credentials the vendor refused in a call; see account.Options.Rejected. May be nil.
+	// RecheckQueue holds accounts whose credentials the vendor refused in a call; see account.Options.Rejected. May be
+	// nil.
 	RecheckQueue *RecheckQueue
 
 	writes *ownWrites
@@ -77,13 +78,16 @@ func (r *VonageAccountReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 }
 
 // writeStatus writes the status if it says something new, and then records the event.
-func (r *VonageAccountReconciler) writeStatus(ctx context.Context, stored *v1alpha1.VonageAccount, result checkResult) error {
+func (r *VonageAccountReconciler) writeStatus(
+	ctx context.Context, stored *v1alpha1.VonageAccount, result checkResult,
+) error {
 	va := stored.DeepCopy()
 	summarise(va, result.ready, time.Now())
 	observeOutage(va.Name, result.outage)
 	if result.outage {
 		setCondition(va, v1alpha1.VendorUnavailableCondition, metav1.ConditionTrue, v1alpha1.VendorUnavailableReason,
-			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are Ready stay so", time.Now())
+			"Vonage does not answer: calls wait, and one after the other finds out when it is back; rooms that are "+
+				"Ready stay so", time.Now())
 	} else {
 		removeCondition(va, v1alpha1.VendorUnavailableCondition)
 	}
@@ -116,7 +120,8 @@ func (r *VonageAccountReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("vonageaccount").
 		For(&v1alpha1.VonageAccount{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.accountsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.accountsOfSecret),
+			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles))
 	if r.RecheckQueue != nil {
 		b = b.WatchesRawSource(source.Channel(r.RecheckQueue.events, &handler.EnqueueRequestForObject{}))
@@ -129,7 +134,8 @@ func (r *VonageAccountReconciler) init() {
 	r.checks = newMemory[accountCheck]()
 }
 
-// accountsOfSecret are the accounts whose credentials a Secret of the operator's namespace holds; the cache has no others.
+// accountsOfSecret are the accounts whose credentials a Secret of the operator's namespace holds; the cache has no
+// others.
 func (r *VonageAccountReconciler) accountsOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var all v1alpha1.VonageAccountList
 	if err := r.List(ctx, &all, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
@@ -139,7 +145,9 @@ func (r *VonageAccountReconciler) accountsOfSecret(ctx context.Context, secret c
 	var requests []reconcile.Request
 	for i := range all.Items {
 		if all.Items[i].Spec.CredentialsSecretRef.Name == secret.GetName() {
-			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: all.Items[i].Name}})
+			requests = append(requests, reconcile.Request{
+				NamespacedName: types.NamespacedName{Name: all.Items[i].Name},
+			})
 		}
 	}
 	return requests

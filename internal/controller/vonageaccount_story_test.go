@@ -45,11 +45,13 @@ var _ = Describe("VonageAccount", func() {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: sim.OperatorNamespace, Name: "main"}}
 		w.Create(secret)
 		w.waitStalled(va, v1alpha1.SecretInvalidReason)
-		Expect(w.waitCondition(va, v1alpha1.ReadyCondition, metav1.ConditionFalse, "").Message).To(ContainSubstring(v1alpha1.PrivateKeySecretKey))
+		Expect(w.waitCondition(va, v1alpha1.ReadyCondition, metav1.ConditionFalse,
+			"").Message).To(ContainSubstring(v1alpha1.PrivateKeySecretKey))
 
 		w.makeSecret("main", []byte("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"))
 		w.Settle()
-		Expect(w.waitCondition(va, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.SecretInvalidReason).Message).To(
+		Expect(w.waitCondition(va, v1alpha1.ReadyCondition, metav1.ConditionFalse,
+			v1alpha1.SecretInvalidReason).Message).To(
 			And(ContainSubstring("PKCS#8"), Not(ContainSubstring("c2Vj"))))
 		Expect(w.Vendor.Calls()).To(BeEmpty())
 
@@ -83,7 +85,8 @@ var _ = Describe("VonageAccount", func() {
 		w.waitReady(va)
 	}))
 
-	It("waits for a vendor that does not answer, and holds nothing against credentials that were accepted", story(func() {
+	It("waits for a vendor that does not answer, and holds nothing against credentials that "+
+		"were accepted", story(func() {
 		w := newWorld()
 		w.Vendor.AddFault(simulator.Fault{Kind: simulator.FaultStatus, Count: 1})
 		va := newAccount("main")
@@ -133,9 +136,10 @@ var _ = Describe("VonageAccount", func() {
 		w := newWorld()
 		w.makeSecret("main", pemOf(goodKey()))
 		va := newAccount("main", func(va *v1alpha1.VonageAccount) {
-			va.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{
-				MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Likes"}},
-			}}
+			va.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector,
+				Selector: &metav1.LabelSelector{
+					MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Likes"}},
+				}}
 		})
 		w.Create(va)
 		w.waitStalled(va, v1alpha1.SpecInvalidReason)

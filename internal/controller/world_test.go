@@ -54,8 +54,8 @@ func pemOf(key *rsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// world is what one story takes place in: a sim.World with an operator that runs, without an account. One that died is followed by another when the
-// story says so.
+// world is what one story takes place in: a sim.World with an operator that runs, without an account. One that died is
+// followed by another when the story says so.
 type world struct {
 	*sim.World
 
@@ -75,7 +75,9 @@ func newWorld(account ...string) *world {
 	w.World = sim.New(current, sim.Options{
 		StaysDown: true,
 		Trace:     GinkgoWriter, // for whoever looks into a failure
-		Projects:  []simulator.Project{{Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey}},
+		Projects: []simulator.Project{{
+			Environment: simulator.Unified, ID: projectID, PublicKey: &goodKey().PublicKey,
+		}},
 		Judge: func(op *sim.Operation) sim.Verdict {
 			if w.judge == nil {
 				return sim.Verdict{}
@@ -293,7 +295,9 @@ func (w *world) waitReconciling(obj sim.Conditioned, reason string) {
 	w.waitSummary(obj, v1alpha1.ReconcilingCondition, metav1.ConditionFalse, reason, status.InProgressStatus)
 }
 
-func (w *world) waitSummary(obj sim.Conditioned, with string, ready metav1.ConditionStatus, reason string, want status.Status) {
+func (w *world) waitSummary(
+	obj sim.Conditioned, with string, ready metav1.ConditionStatus, reason string, want status.Status,
+) {
 	GinkgoHelper()
 	w.waitCondition(obj, v1alpha1.ReadyCondition, ready, reason)
 	if with != "" {
@@ -302,11 +306,14 @@ func (w *world) waitSummary(obj sim.Conditioned, with string, ready metav1.Condi
 	checkConditions(obj)
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(status.Compute(&unstructured.Unstructured{Object: content})).To(HaveField("Status", want), "what Flux and Argo CD make of it")
+	Expect(status.Compute(&unstructured.Unstructured{Object: content})).To(HaveField("Status", want),
+		"what Flux and Argo CD make of it")
 }
 
 // waitCondition waits for a condition of the present generation; reason "" is any. obj is as it was read last.
-func (w *world) waitCondition(obj sim.Conditioned, typ string, want metav1.ConditionStatus, reason string) metav1.Condition {
+func (w *world) waitCondition(
+	obj sim.Conditioned, typ string, want metav1.ConditionStatus, reason string,
+) metav1.Condition {
 	GinkgoHelper()
 	var found *metav1.Condition
 	var mismatch error
@@ -315,8 +322,10 @@ func (w *world) waitCondition(obj sim.Conditioned, typ string, want metav1.Condi
 			return false
 		}
 		found = meta.FindStatusCondition(obj.GetConditions(), typ)
-		mismatch = fmt.Errorf("%s: want %s %s %s of generation %d, have %v", obj.GetName(), typ, want, reason, obj.GetGeneration(), found)
-		return found != nil && found.Status == want && (reason == "" || found.Reason == reason) && found.ObservedGeneration == obj.GetGeneration()
+		mismatch = fmt.Errorf("%s: want %s %s %s of generation %d, have %v", obj.GetName(), typ, want, reason,
+			obj.GetGeneration(), found)
+		return found != nil && found.Status == want && (reason == "" || found.Reason == reason) &&
+			found.ObservedGeneration == obj.GetGeneration()
 	}) {
 		Fail(mismatch.Error())
 	}

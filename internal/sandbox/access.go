@@ -75,9 +75,10 @@ func (cp *ControlPlane) serviceAccountToken(ctx context.Context, namespace, name
 	}
 	path := filepath.Join(cp.dir, key+".token")
 	renew := func(ctx context.Context) error {
-		answer, err := clients.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{
-			Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLife / time.Second))},
-		}, metav1.CreateOptions{})
+		answer, err := clients.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name,
+			&authenticationv1.TokenRequest{
+				Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLife / time.Second))},
+			}, metav1.CreateOptions{})
 		if err != nil {
 			return fmt.Errorf("get a token for the ServiceAccount %s/%s: %w", namespace, name, err)
 		}
@@ -106,7 +107,9 @@ func (cp *ControlPlane) serviceAccountToken(ctx context.Context, namespace, name
 func (cp *ControlPlane) writeKubeconfig(path, user string, auth *clientcmdapi.AuthInfo) error {
 	const name = "breakout-operator-sandbox"
 	text, err := clientcmd.Write(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{name: {Server: cp.config.Host, CertificateAuthorityData: cp.creds.caPEM}},
+		Clusters: map[string]*clientcmdapi.Cluster{name: {
+			Server: cp.config.Host, CertificateAuthorityData: cp.creds.caPEM,
+		}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{user: auth},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: user}},
 		CurrentContext: name,

@@ -141,7 +141,9 @@ func newFinder(progress io.Writer) (*finder, error) {
 		return nil, fmt.Errorf("locate setup-envtest's store: %w", err)
 	}
 	b := builder{root: root, version: version, progress: progress}
-	d := downloader{root: root, version: version, store: store, index: envtest.DefaultBinaryAssetsIndexURL, progress: progress}
+	d := downloader{
+		root: root, version: version, store: store, index: envtest.DefaultBinaryAssetsIndexURL, progress: progress,
+	}
 	return &finder{
 		assetsDir:       os.Getenv("KUBEBUILDER_ASSETS"),
 		store:           store,
@@ -197,7 +199,8 @@ func (f *finder) present() (Binaries, error) {
 	if f.assetsDir != "" {
 		found = f.inFolder(f.assetsDir)
 		if found.Etcd == "" || found.APIServer == "" {
-			return Binaries{}, fmt.Errorf("look for the control plane in KUBEBUILDER_ASSETS=%s: no etcd and kube-apiserver there; "+
+			return Binaries{}, fmt.Errorf("look for the control plane in KUBEBUILDER_ASSETS=%s: no etcd and "+
+				"kube-apiserver there; "+
 				"unset the variable to have them built, or point it to a folder that holds them", f.assetsDir)
 		}
 	}
@@ -230,7 +233,8 @@ func (f *finder) stored(name string) string {
 
 // folder is where the store keeps the wanted version for this platform, as setup-envtest names it.
 func (f *finder) folder() string {
-	return filepath.Join(f.store, fmt.Sprintf("%s-%s-%s", strings.TrimPrefix(f.version, "v"), runtime.GOOS, runtime.GOARCH))
+	return filepath.Join(f.store,
+		fmt.Sprintf("%s-%s-%s", strings.TrimPrefix(f.version, "v"), runtime.GOOS, runtime.GOARCH))
 }
 
 // versionFolders returns the store's folders with the wanted minor version for this platform: the very
@@ -313,8 +317,8 @@ func executable(dir, name string) string {
 }
 
 // errNoModuleRoot means that the project's sources are not at hand.
-var errNoModuleRoot = errors.New("find the project's folder: neither the working directory nor the sources this program was " +
-	"built from lie in a checkout of breakout-operator; run it from inside one")
+var errNoModuleRoot = errors.New("find the project's folder: neither the working directory nor the sources this " +
+	"program was built from lie in a checkout of breakout-operator; run it from inside one")
 
 // ModuleRoot returns the folder of this project's checkout: the one around the working directory, else
 // the one this program was built from.

@@ -123,7 +123,9 @@ func TestFindAssets(t *testing.T) {
 			want:    ours,
 		},
 		"another patch release is kept, with the controllers beside": {
-			folders: map[string][]string{kept("1.37.0"): {"etcd", "kube-apiserver"}, kept("1.37.2"): {"kube-controllers-new"}},
+			folders: map[string][]string{
+				kept("1.37.0"): {"etcd", "kube-apiserver"}, kept("1.37.2"): {"kube-controllers-new"},
+			},
 			want: Binaries{
 				kept("1.37.0", "etcd"),
 				kept("1.37.0", "kube-apiserver"),
@@ -189,7 +191,9 @@ func TestFindAssets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = Binaries{relative(t, dir, got.Etcd), relative(t, dir, got.APIServer), relative(t, dir, got.Controllers)}
+			got = Binaries{
+				relative(t, dir, got.Etcd), relative(t, dir, got.APIServer), relative(t, dir, got.Controllers),
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("find() (-want +got):\n%s", diff)
 			}
@@ -265,7 +269,8 @@ func TestDownload(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	mux.HandleFunc("/index.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "releases:\n  v1.37.0:\n    %s:\n      hash: %s\n      selfLink: %s/%s\n", file, hex.EncodeToString(sum[:]), server.URL, file)
+		fmt.Fprintf(w, "releases:\n  v1.37.0:\n    %s:\n      hash: %s\n      selfLink: %s/%s\n", file,
+			hex.EncodeToString(sum[:]), server.URL, file)
 	})
 	mux.HandleFunc("/"+file, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(archive) })
 	root, err := ModuleRoot()
@@ -279,10 +284,14 @@ func TestDownload(t *testing.T) {
 		want    []string
 		wantErr string
 	}{
-		"offered":            {version: "v1.37.2", index: server.URL + "/index.yaml", want: []string{"1.37.0-" + platform}},
-		"no such version":    {version: "v1.99.0", index: server.URL + "/index.yaml", wantErr: "does not offer 1.99"},
-		"no such index":      {version: "v1.37.2", index: server.URL + "/other.yaml", wantErr: "status 404"},
-		"nobody answers":     {version: "v1.37.2", index: "http://127.0.0.1:1/index.yaml", wantErr: "cannot be reached"},
+		"offered": {
+			version: "v1.37.2", index: server.URL + "/index.yaml", want: []string{"1.37.0-" + platform},
+		},
+		"no such version": {version: "v1.99.0", index: server.URL + "/index.yaml", wantErr: "does not offer 1.99"},
+		"no such index":   {version: "v1.37.2", index: server.URL + "/other.yaml", wantErr: "status 404"},
+		"nobody answers": {
+			version: "v1.37.2", index: "http://127.0.0.1:1/index.yaml", wantErr: "cannot be reached",
+		},
 		"prefix of a number": {version: "v1.3.0", index: server.URL + "/index.yaml", wantErr: "does not offer 1.3"},
 	}
 	for name, tc := range tests {
@@ -331,7 +340,9 @@ func envtestArchive(t *testing.T, names ...string) []byte {
 	zipped := gzip.NewWriter(&buf)
 	archive := tar.NewWriter(zipped)
 	for _, name := range names {
-		header := &tar.Header{Name: "controller-tools/envtest/" + name, Mode: 0o755, Size: int64(len(name)), Typeflag: tar.TypeReg}
+		header := &tar.Header{
+			Name: "controller-tools/envtest/" + name, Mode: 0o755, Size: int64(len(name)), Typeflag: tar.TypeReg,
+		}
 		if err := archive.WriteHeader(header); err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +362,9 @@ func TestKubernetesVersion(t *testing.T) {
 		want    string
 		wantErr bool
 	}{
-		"in a block":      {goMod: "require (\n\tk8s.io/kubectl v0.37.2\n\tk8s.io/kubernetes v1.37.2 // indirect\n)\n", want: "v1.37.2"},
+		"in a block": {
+			goMod: "require (\n\tk8s.io/kubectl v0.37.2\n\tk8s.io/kubernetes v1.37.2 // indirect\n)\n", want: "v1.37.2",
+		},
 		"on its own line": {goMod: "require k8s.io/kubernetes v1.38.0-rc.1\n", want: "v1.38.0-rc.1"},
 		"missing":         {goMod: "tool k8s.io/kubernetes/cmd/kube-apiserver\n", wantErr: true},
 	}
@@ -374,7 +387,9 @@ func TestControllersFileTellsTheSource(t *testing.T) {
 	write := func(file, text string) {
 		t.Helper()
 		path := filepath.Join(module, file)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		if err := errors.Join(
+			os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600),
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -398,7 +413,8 @@ func TestControllersFileTellsTheSource(t *testing.T) {
 			t.Errorf("the second time controllersFile() = %q, %v, want %q", again, err, name)
 		}
 		if before, ok := seen[name]; ok || !strings.HasPrefix(name, "kube-controllers-") {
-			t.Errorf("with a new %s controllersFile() = %q, want a name of its own (seen with %q)", change.file, name, before)
+			t.Errorf("with a new %s controllersFile() = %q, want a name of its own (seen with %q)", change.file, name,
+				before)
 		}
 		seen[name] = change.file
 	}
@@ -427,7 +443,8 @@ func TestVersionsMatch(t *testing.T) {
 	for module, version := range theirs {
 		// A replace directive has the version of what is v0.0.0.
 		if own, ok := ours[module]; ok && own != version && version != "v0.0.0" {
-			t.Errorf("go.mod requires %s %s and hack/controlplane/go.mod %s: bring the older one to the newer one's", module, own, version)
+			t.Errorf("go.mod requires %s %s and hack/controlplane/go.mod %s: bring the older one to the newer one's",
+				module, own, version)
 		}
 	}
 }

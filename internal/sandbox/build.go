@@ -52,7 +52,8 @@ type builder struct {
 func (b builder) run(ctx context.Context, names []string, dir string) error {
 	minor := strings.SplitN(minorVersion(b.version), ".", 2)
 	ldflags := fmt.Sprintf("-s -w -X k8s.io/component-base/version.gitVersion=%s "+
-		"-X k8s.io/component-base/version.gitMajor=%s -X k8s.io/component-base/version.gitMinor=%s", b.version, minor[0], minor[1])
+		"-X k8s.io/component-base/version.gitMajor=%s -X k8s.io/component-base/version.gitMinor=%s",
+		b.version, minor[0], minor[1])
 	// The packages that the operator and the sandbox have as well, a thousand, are compiled once: with the flags of
 	// a plain go build, and at the same versions (TestVersionsMatch).
 	args := []string{"build", "-v", "-ldflags", ldflags, "-o", dir + string(filepath.Separator)}

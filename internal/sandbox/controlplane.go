@@ -101,7 +101,9 @@ func Start(ctx context.Context, o Options) (_ *ControlPlane, err error) {
 		return nil, err
 	}
 	if len(o.CRDs) > 0 {
-		if _, err := envtest.InstallCRDs(cp.config, envtest.CRDInstallOptions{Paths: o.CRDs, ErrorIfPathMissing: true}); err != nil {
+		if _, err := envtest.InstallCRDs(
+			cp.config, envtest.CRDInstallOptions{Paths: o.CRDs, ErrorIfPathMissing: true},
+		); err != nil {
 			return nil, fmt.Errorf("install the custom resource definitions: %w", err)
 		}
 	}
@@ -225,10 +227,12 @@ func (cp *ControlPlane) startAPIServerOnFreePort(ctx context.Context) (err error
 			return fmt.Errorf("find a port for the API server: %w", err)
 		}
 		cp.config = &rest.Config{
-			Host:            "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(cp.apiServerPort)),
-			TLSClientConfig: rest.TLSClientConfig{CAData: cp.creds.caPEM, CertData: cp.creds.adminCertPEM, KeyData: cp.creds.adminKeyPEM},
-			QPS:             1000,
-			Burst:           2000,
+			Host: "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(cp.apiServerPort)),
+			TLSClientConfig: rest.TLSClientConfig{
+				CAData: cp.creds.caPEM, CertData: cp.creds.adminCertPEM, KeyData: cp.creds.adminKeyPEM,
+			},
+			QPS:   1000,
+			Burst: 2000,
 		}
 		err = cp.startAPIServer(ctx)
 		if err == nil || ctx.Err() != nil || !cp.apiServer.Ended() {

@@ -110,7 +110,9 @@ func TestControlPlane(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "crd.yaml")
-		later := schema.GroupVersionResource{Group: "later.example.org", Version: things.Version, Resource: things.Resource}
+		later := schema.GroupVersionResource{
+			Group: "later.example.org", Version: things.Version, Resource: things.Resource,
+		}
 		text = bytes.ReplaceAll(text, []byte(things.Group), []byte(later.Group))
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
@@ -124,7 +126,9 @@ func TestControlPlane(t *testing.T) {
 	t.Run("the end of a namespace", func(t *testing.T) {
 		objects := mustDynamic(t, cp.Config())
 		namespace := makeNamespace(t, clients, "end")
-		if _, err := objects.Resource(things).Namespace(namespace).Create(t.Context(), thing("rest", nil), metav1.CreateOptions{}); err != nil {
+		if _, err := objects.Resource(things).Namespace(namespace).Create(
+			t.Context(), thing("rest", nil), metav1.CreateOptions{},
+		); err != nil {
 			t.Fatal(err)
 		}
 		grantConfigMaps(t, clients, namespace, "rest")
@@ -167,10 +171,13 @@ func TestControlPlane(t *testing.T) {
 				t.Errorf("%s: list ConfigMaps, which is granted: %v", name, err)
 			}
 			_, err := limited.CoreV1().Secrets(namespace).List(t.Context(), metav1.ListOptions{})
-			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "system:serviceaccount:"+namespace+":operator") {
+			if !apierrors.IsForbidden(err) ||
+				!strings.Contains(err.Error(), "system:serviceaccount:"+namespace+":operator") {
 				t.Errorf("%s: list Secrets, which is not granted: %v, want Forbidden for the ServiceAccount", name, err)
 			}
-			if _, err := limited.CoreV1().ConfigMaps("default").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+			if _, err := limited.CoreV1().ConfigMaps("default").List(
+				t.Context(), metav1.ListOptions{},
+			); !apierrors.IsForbidden(err) {
 				t.Errorf("%s: list ConfigMaps of another namespace: %v, want Forbidden", name, err)
 			}
 		}
@@ -202,7 +209,8 @@ items:
 			}
 			for _, object := range objects {
 				got = append(got, fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName()))
-				if count, found, _ := unstructured.NestedInt64(object.Object, "spec", "count"); found && count != 9007199254740993 {
+				if count, found, _ := unstructured.NestedInt64(object.Object, "spec", "count"); found &&
+					count != 9007199254740993 {
 					t.Errorf("the number became %d on the way", count)
 				}
 				if object.GetUID() == "" {
@@ -256,7 +264,9 @@ items:
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mustClients(t, fromFile).CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
+		if _, err := mustClients(t, fromFile).CoreV1().Namespaces().Get(
+			t.Context(), namespace, metav1.GetOptions{},
+		); err != nil {
 			t.Errorf("the kubeconfig of before: %v", err)
 		}
 		// The controllers go on, too.
@@ -266,13 +276,16 @@ items:
 
 func TestStartSaysWhyAProgramFails(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "etcd")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho cannot open the data folder >&2\nexit 3\n"), 0o755); err != nil {
+	if err := os.WriteFile(
+		broken, []byte("#!/bin/sh\necho cannot open the data folder >&2\nexit 3\n"), 0o755,
+	); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	binaries := Binaries{Etcd: broken, APIServer: broken, Controllers: broken}
 	_, err := Start(t.Context(), Options{Dir: dir, Binaries: binaries})
-	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "cannot open the data folder") {
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") ||
+		!strings.Contains(err.Error(), "cannot open the data folder") {
 		t.Errorf("Start() error = %v, want the exit status and the end of the log", err)
 	}
 }
@@ -354,7 +367,8 @@ func removeNamespace(t *testing.T, clients kubernetes.Interface, name string) {
 // makeNamespace makes a namespace.
 func makeNamespace(t *testing.T, clients kubernetes.Interface, name string) string {
 	t.Helper()
-	_, err := clients.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	_, err := clients.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,10 +379,17 @@ func makeNamespace(t *testing.T, clients kubernetes.Interface, name string) stri
 func grantConfigMaps(t *testing.T, clients kubernetes.Interface, namespace, name string) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: name, Namespace: namespace}
-	if _, err := clients.CoreV1().ServiceAccounts(namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+	if _, err := clients.CoreV1().ServiceAccounts(namespace).Create(
+		t.Context(), &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{},
+	); err != nil {
 		t.Fatal(err)
 	}
-	role := &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"}}}}
+	role := &rbacv1.Role{
+		ObjectMeta: meta,
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"},
+		}},
+	}
 	if _, err := clients.RbacV1().Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -377,10 +398,14 @@ func grantConfigMaps(t *testing.T, clients kubernetes.Interface, namespace, name
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: name, Namespace: namespace}},
 	}
-	if _, err := clients.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+	if _, err := clients.RbacV1().RoleBindings(namespace).Create(
+		t.Context(), binding, metav1.CreateOptions{},
+	); err != nil {
 		t.Fatal(err)
 	}
-	waitUntilAllowed(t, clients, access{"system:serviceaccount:" + namespace + ":" + name, namespace, "list", "", "configmaps"})
+	waitUntilAllowed(t, clients, access{
+		"system:serviceaccount:" + namespace + ":" + name, namespace, "list", "", "configmaps",
+	})
 }
 
 func thing(name string, owner *unstructured.Unstructured) *unstructured.Unstructured {
@@ -389,7 +414,9 @@ func thing(name string, owner *unstructured.Unstructured) *unstructured.Unstruct
 	t.SetKind("Thing")
 	t.SetName(name)
 	if owner != nil {
-		t.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: owner.GetAPIVersion(), Kind: owner.GetKind(), Name: owner.GetName(), UID: owner.GetUID()}})
+		t.SetOwnerReferences([]metav1.OwnerReference{{
+			APIVersion: owner.GetAPIVersion(), Kind: owner.GetKind(), Name: owner.GetName(), UID: owner.GetUID(),
+		}})
 	}
 	return t
 }

@@ -21,8 +21,10 @@ type access struct{ user, namespace, verb, group, resource string }
 func allowed(ctx context.Context, clients kubernetes.Interface, a access) (bool, error) {
 	review, err := clients.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               a.user,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: a.namespace, Verb: a.verb, Group: a.group, Resource: a.resource},
+			User: a.user,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: a.namespace, Verb: a.verb, Group: a.group, Resource: a.resource,
+			},
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
@@ -123,13 +125,15 @@ func testInstallation(t *testing.T, cp *ControlPlane, clients kubernetes.Interfa
 	}
 	// All grants have taken effect by now, so what is refused is refused for good.
 	for name, a := range map[string]access{
-		"the operator writes no credentials":                     {operator, system, "update", "", "secrets"},
-		"the operator reads no Secrets of others":                {operator, "default", "get", "", "secrets"},
-		"the operator changes no accounts":                       {operator, "", "update", group, "vonageaccounts"},
-		"the operator makes no sets":                             {operator, optedIn, "create", group, "breakoutsets"},
-		"whoever may not see Secrets sees no tokens":             {"view", optedIn, "get", group, "meetingrooms"},
-		"a tenant's administrator does not see the accounts":     {"admin", optedIn, "get", group, "vonageaccounts"},
-		"a tenant's administrator does not change what happened": {"admin", optedIn, "update", group, "meetingrooms/status"},
+		"the operator writes no credentials":                 {operator, system, "update", "", "secrets"},
+		"the operator reads no Secrets of others":            {operator, "default", "get", "", "secrets"},
+		"the operator changes no accounts":                   {operator, "", "update", group, "vonageaccounts"},
+		"the operator makes no sets":                         {operator, optedIn, "create", group, "breakoutsets"},
+		"whoever may not see Secrets sees no tokens":         {"view", optedIn, "get", group, "meetingrooms"},
+		"a tenant's administrator does not see the accounts": {"admin", optedIn, "get", group, "vonageaccounts"},
+		"a tenant's administrator does not change what happened": {
+			"admin", optedIn, "update", group, "meetingrooms/status",
+		},
 	} {
 		got, err := allowed(t.Context(), clients, a)
 		if err != nil {

@@ -54,7 +54,8 @@ func ApplyObjects(ctx context.Context, cfg *rest.Config, objects []*unstructured
 		if namespaced && object.GetNamespace() == "" {
 			object.SetNamespace("default")
 		}
-		err = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
+		err = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager),
+			client.ForceOwnership)
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", what, err)
 		}

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// logTailLines and logLineLength are how many lines of a log an error shows, and how many characters of each: what is
-	// beyond any screen helps nobody.
+	// logTailLines and logLineLength are how many lines of a log an error shows, and how many characters of each: what
+	// is beyond any screen helps nobody.
 	logTailLines  = 20
 	logLineLength = 400
 )
@@ -143,7 +143,8 @@ func (p *Process) WaitUntil(ctx context.Context, timeout time.Duration, ready fu
 		select {
 		case <-p.done:
 		case <-ctx.Done():
-			return fmt.Errorf("start %s: %w (%w); the end of its log:\n%s", p.name, context.Cause(ctx), err, p.LogTail())
+			return fmt.Errorf("start %s: %w (%w); the end of its log:\n%s", p.name, context.Cause(ctx), err,
+				p.LogTail())
 		case <-ticker.C:
 		}
 	}

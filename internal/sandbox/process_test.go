@@ -19,7 +19,8 @@ import (
 func script(t *testing.T, text string, env ...string) *Process {
 	t.Helper()
 	p, err := StartProcess(Command{
-		Name: "the script", Path: "/bin/sh", Args: []string{"-c", text}, Env: env, Log: filepath.Join(t.TempDir(), "log"),
+		Name: "the script", Path: "/bin/sh", Args: []string{"-c", text}, Env: env,
+		Log: filepath.Join(t.TempDir(), "log"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -408,7 +408,10 @@ func (s *Simulator) endStream(c *Client, id, reason string) bool {
 func (s *Simulator) publishStream(kind EventKind, st StreamInfo, c *Client, reason string) {
 	s.hub.publish(func() Event {
 		info := c.Info()
-		return Event{Kind: kind, Time: s.clock.Now(), SessionID: c.info.SessionID, Stream: &st, Connection: &info, Reason: reason}
+		return Event{
+			Kind: kind, Time: s.clock.Now(), SessionID: c.info.SessionID, Stream: &st, Connection: &info,
+			Reason: reason,
+		}
 	})
 }
 

@@ -17,7 +17,8 @@ func TestClient(t *testing.T) {
 	s := newSimulator(t, Options{})
 	c := as(t, s, Unified)
 	cl := c.connect(unifiedSample, "moderator", `{"name":"Ms Jones"}`)
-	if cl.Data() != `{"name":"Ms Jones"}` || cl.Role() != "moderator" || cl.SessionID() != unifiedSample || !cl.Connected() {
+	if cl.Data() != `{"name":"Ms Jones"}` || cl.Role() != "moderator" || cl.SessionID() != unifiedSample ||
+		!cl.Connected() {
 		t.Errorf("client %+v", cl.Info())
 	}
 	if s.Client(cl.ID()) != cl || s.Client("x") != nil {
@@ -100,7 +101,8 @@ func TestWaiting(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	for role, want := range map[string]struct{ publish, signal bool }{
-		"moderator": {true, true}, "publisher": {true, true}, "publisheronly": {true, false}, "subscriber": {false, false},
+		"moderator": {true, true}, "publisher": {true, true}, "publisheronly": {true, false},
+		"subscriber": {false, false},
 	} {
 		s := newSimulator(t, Options{})
 		cl := as(t, s, OpenTok).connect(openTokSample, role, "")
@@ -161,7 +163,8 @@ func TestSubscribe(t *testing.T) {
 		}
 	}
 	want := []string{
-		"sessionMade ", "call ", "connectionCreated ", "signal ", "call ", "streamCreated ", "streamDestroyed clientDisconnected",
+		"sessionMade ", "call ", "connectionCreated ", "signal ", "call ", "streamCreated ",
+		"streamDestroyed clientDisconnected",
 		"connectionDestroyed clientDisconnected",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

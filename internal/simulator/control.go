@@ -19,7 +19,7 @@ import (
 //	GET    /_sim/state?sessions=N              State (at most N sessions without clients; default 200)
 //	GET    /_sim/calls?since=SEQ               [Call…]            DELETE empties the log
 //	GET    /_sim/callbacks                     [CallbackDelivery…]
-//	GET    /_sim/events                        server-sent events: first "state", then one per Event, named by its kind
+//	GET    /_sim/events                        server-sent events: "state", then one per Event, named by its kind
 //	POST   /_sim/connections {token}           201 ConnectionInfo; 403 {"error", "code": 1004…}
 //	GET    /_sim/connections/{id}              ConnectionInfo
 //	DELETE /_sim/connections/{id}?reason=R     disconnects: clientDisconnected (default) or networkDisconnected
@@ -91,25 +91,28 @@ var errNoConnection = &controlError{status: http.StatusNotFound, message: "no su
 
 // controlHandlers are keyed by method and path; every second part of a path is an ID.
 var controlHandlers = map[string]func(*Simulator, *http.Request) (any, error){
-	"GET state":              (*Simulator).ctlState,
-	"GET calls":              (*Simulator).ctlCalls,
-	"DELETE calls":           func(s *Simulator, _ *http.Request) (any, error) { s.ResetCalls(); return nil, nil },
-	"GET callbacks":          func(s *Simulator, _ *http.Request) (any, error) { return s.Callbacks(), nil },
-	"GET latency":            func(s *Simulator, _ *http.Request) (any, error) { return s.latencySetting(), nil },
-	"PUT latency":            (*Simulator).ctlSetLatency,
-	"GET faults":             func(s *Simulator, _ *http.Request) (any, error) { return s.faultSettings(), nil },
-	"POST faults":            (*Simulator).ctlAddFault,
-	"DELETE faults":          func(s *Simulator, _ *http.Request) (any, error) { s.ClearFaults(); return nil, nil },
-	"POST callback-faults":   (*Simulator).ctlAddCallbackFault,
-	"DELETE callback-faults": func(s *Simulator, _ *http.Request) (any, error) { s.ClearCallbackFaults(); return nil, nil },
-	"GET empty-session":      func(s *Simulator, _ *http.Request) (any, error) { return s.emptySetting(), nil },
-	"PUT empty-session":      (*Simulator).ctlSetEmpty,
-	"PUT clock-offset":       (*Simulator).ctlSetOffset,
-	"GET projects":           func(s *Simulator, _ *http.Request) (any, error) { return s.projectInfos(), nil },
-	"DELETE projects/*":      (*Simulator).ctlRemoveProject,
-	"POST connections":       (*Simulator).ctlConnect,
-	"GET connections/*":      (*Simulator).ctlConnection,
-	"DELETE connections/*":   (*Simulator).ctlDisconnect,
+	"GET state":            (*Simulator).ctlState,
+	"GET calls":            (*Simulator).ctlCalls,
+	"DELETE calls":         func(s *Simulator, _ *http.Request) (any, error) { s.ResetCalls(); return nil, nil },
+	"GET callbacks":        func(s *Simulator, _ *http.Request) (any, error) { return s.Callbacks(), nil },
+	"GET latency":          func(s *Simulator, _ *http.Request) (any, error) { return s.latencySetting(), nil },
+	"PUT latency":          (*Simulator).ctlSetLatency,
+	"GET faults":           func(s *Simulator, _ *http.Request) (any, error) { return s.faultSettings(), nil },
+	"POST faults":          (*Simulator).ctlAddFault,
+	"DELETE faults":        func(s *Simulator, _ *http.Request) (any, error) { s.ClearFaults(); return nil, nil },
+	"POST callback-faults": (*Simulator).ctlAddCallbackFault,
+	"DELETE callback-faults": func(s *Simulator, _ *http.Request) (any, error) {
+		s.ClearCallbackFaults()
+		return nil, nil
+	},
+	"GET empty-session":    func(s *Simulator, _ *http.Request) (any, error) { return s.emptySetting(), nil },
+	"PUT empty-session":    (*Simulator).ctlSetEmpty,
+	"PUT clock-offset":     (*Simulator).ctlSetOffset,
+	"GET projects":         func(s *Simulator, _ *http.Request) (any, error) { return s.projectInfos(), nil },
+	"DELETE projects/*":    (*Simulator).ctlRemoveProject,
+	"POST connections":     (*Simulator).ctlConnect,
+	"GET connections/*":    (*Simulator).ctlConnection,
+	"DELETE connections/*": (*Simulator).ctlDisconnect,
 
 	"GET connections/*/signals":      (*Simulator).ctlSignals,
 	"POST connections/*/signals":     (*Simulator).ctlSendSignal,
@@ -135,12 +138,17 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 	}
 	handler := controlHandlers[r.Method+" "+strings.Join(pattern, "/")]
 	if handler == nil {
-		writeControl(w, nil, &controlError{status: http.StatusNotFound, message: "no such path or method in the control API"})
+		writeControl(w, nil, &controlError{
+			status: http.StatusNotFound, message: "no such path or method in the control API",
+		})
 		return
 	}
 	// A page of another origin can send a form, but not JSON without being asked first.
-	if r.Method != http.MethodGet && r.ContentLength != 0 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		writeControl(w, nil, &controlError{status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json"})
+	if r.Method != http.MethodGet && r.ContentLength != 0 &&
+		!strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		writeControl(w, nil, &controlError{
+			status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json",
+		})
 		return
 	}
 	v, err := handler(s, r)

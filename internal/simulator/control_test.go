@@ -46,7 +46,8 @@ func TestControlClient(t *testing.T) {
 	token := sign(Unified, clientClaims(Unified, vectorTime, unifiedSample, "publisher", `{"name":"Ada"}`))
 	a := ctl.want(201, "POST", "connections", `{"token":"`+token+`"}`)
 	id := a.field("id").(string)
-	if a.field("sessionId") != unifiedSample || a.field("role") != "publisher" || a.field("data") != `{"name":"Ada"}` || a.field("connected") != true {
+	if a.field("sessionId") != unifiedSample || a.field("role") != "publisher" || a.field("data") != `{"name":"Ada"}` ||
+		a.field("connected") != true {
 		t.Errorf("connected: %s", a.text)
 	}
 	c.signal(unifiedSample, "a", "1")
@@ -56,23 +57,30 @@ func TestControlClient(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.text), &got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Signal{{Seq: 2, Type: "b", Data: "2"}}, got, cmpopts.IgnoreFields(Signal{}, "ID", "Time")); diff != "" {
+	if diff := cmp.Diff(
+		[]Signal{{Seq: 2, Type: "b", Data: "2"}}, got, cmpopts.IgnoreFields(Signal{}, "ID", "Time"),
+	); diff != "" {
 		t.Error(diff)
 	}
-	if a := ctl.want(200, "POST", "connections/"+id+"/signals", `{"type":"c","data":"3"}`); a.field("recipients") != 1.0 {
+	if a := ctl.want(
+		200, "POST", "connections/"+id+"/signals", `{"type":"c","data":"3"}`,
+	); a.field("recipients") != 1.0 {
 		t.Errorf("sent: %s", a.text)
 	}
-	stream := ctl.want(201, "POST", "connections/"+id+"/streams", `{"name":"cam","videoType":"camera"}`).field("id").(string)
+	stream := ctl.want(201, "POST", "connections/"+id+"/streams",
+		`{"name":"cam","videoType":"camera"}`).field("id").(string)
 	ctl.want(403, "POST", "connections/"+id+"/streams", `{"videoType":"film"}`)
 	ctl.want(204, "DELETE", "connections/"+id+"/streams/"+stream, "")
 	ctl.want(404, "DELETE", "connections/"+id+"/streams/"+stream, "")
 	ctl.want(400, "DELETE", "connections/"+id+"?reason=bored", "")
 	ctl.want(204, "DELETE", "connections/"+id+"?reason=networkDisconnected", "")
-	if a := ctl.want(200, "GET", "connections/"+id, ""); a.field("reason") != ReasonNetworkDisconnected || a.field("connected") != false {
+	if a := ctl.want(200, "GET", "connections/"+id, ""); a.field("reason") != ReasonNetworkDisconnected ||
+		a.field("connected") != false {
 		t.Errorf("disconnected: %s", a.text)
 	}
 	ctl.want(404, "GET", "connections/x", "")
-	if a := ctl.want(403, "POST", "connections", `{"token":"secret-looking"}`); a.field("code") != 1004.0 || strings.Contains(a.text, "secret-looking") {
+	if a := ctl.want(403, "POST", "connections", `{"token":"secret-looking"}`); a.field("code") != 1004.0 ||
+		strings.Contains(a.text, "secret-looking") {
 		t.Errorf("refused: %s", a.text)
 	}
 	if a := ctl.want(400, "POST", "connections", `{"tokn":"secret-looking"}`); strings.Contains(a.text, "tokn") {
@@ -84,7 +92,9 @@ func TestControlSettings(t *testing.T) {
 	s := newSimulator(t, Options{})
 	c, ctl := as(t, s, Unified), control{t, s}
 	ctl.want(204, "PUT", "latency", `{"default":"1ms","operations":{"signal":"2s"}}`)
-	if diff := cmp.Diff(object{"default": "1ms", "operations": object{"signal": "2s"}}, ctl.want(200, "GET", "latency", "").json); diff != "" {
+	if diff := cmp.Diff(
+		object{"default": "1ms", "operations": object{"signal": "2s"}}, ctl.want(200, "GET", "latency", "").json,
+	); diff != "" {
 		t.Error(diff)
 	}
 	if s.latencyOf(OpSignal) != 2*time.Second || s.latencyOf(OpCreateSession) != time.Millisecond {
@@ -96,15 +106,21 @@ func TestControlSettings(t *testing.T) {
 		t.Errorf("fault: %d %v", a.status, a.header)
 	}
 	ctl.want(204, "POST", "faults", `{"kind":"Status","delay":"1s"}`)
-	if diff := cmp.Diff([]any{object{"kind": "Status", "delay": "1s"}}, ctl.want(200, "GET", "faults", "").json); diff != "" {
+	if diff := cmp.Diff(
+		[]any{object{"kind": "Status", "delay": "1s"}}, ctl.want(200, "GET", "faults", "").json,
+	); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []string{`{"kind":"Fire"}`, `{"knd":"Status"}`, `{"kind":"Status","status":99}`, `{"rate":2}`, `{"delay":"-1s"}`, `no`} {
+	for _, bad := range []string{
+		`{"kind":"Fire"}`, `{"knd":"Status"}`, `{"kind":"Status","status":99}`, `{"rate":2}`, `{"delay":"-1s"}`, `no`,
+	} {
 		ctl.want(400, "POST", "faults", bad)
 	}
 	ctl.want(204, "DELETE", "faults", "")
 	ctl.want(204, "PUT", "empty-session", `{"mode":"NoContentAfterUse","grace":"10s"}`)
-	if diff := cmp.Diff(object{"mode": "NoContentAfterUse", "grace": "10s"}, ctl.want(200, "GET", "empty-session", "").json); diff != "" {
+	if diff := cmp.Diff(
+		object{"mode": "NoContentAfterUse", "grace": "10s"}, ctl.want(200, "GET", "empty-session", "").json,
+	); diff != "" {
 		t.Error(diff)
 	}
 	ctl.want(400, "PUT", "empty-session", `{"mode":"Maybe"}`)
@@ -119,7 +135,8 @@ func TestControlSettings(t *testing.T) {
 		t.Errorf("callbacks: %s", a.text)
 	}
 	var calls []Call
-	if err := json.Unmarshal([]byte(ctl.want(200, "GET", "calls?since=1", "").text), &calls); err != nil || len(calls) != 1 || calls[0].Seq != 2 {
+	if err := json.Unmarshal([]byte(ctl.want(200, "GET", "calls?since=1", "").text), &calls); err != nil ||
+		len(calls) != 1 || calls[0].Seq != 2 {
 		t.Errorf("calls %+v, %v", calls, err)
 	}
 	ctl.want(400, "GET", "calls?since=x", "")
@@ -127,7 +144,10 @@ func TestControlSettings(t *testing.T) {
 	if len(s.Calls()) != 0 {
 		t.Error("the log was not emptied")
 	}
-	if diff := cmp.Diff([]any{object{"environment": "Unified", "id": appID}, object{"environment": "OpenTok", "id": key}}, ctl.want(200, "GET", "projects", "").json); diff != "" {
+	if diff := cmp.Diff(
+		[]any{object{"environment": "Unified", "id": appID}, object{"environment": "OpenTok", "id": key}},
+		ctl.want(200, "GET", "projects", "").json,
+	); diff != "" {
 		t.Error(diff)
 	}
 	ctl.want(204, "PUT", "clock-offset", `{"offset":"-1h"}`)
@@ -153,7 +173,9 @@ func TestControlSettings(t *testing.T) {
 // No token, key or secret may show anywhere.
 func TestNothingSecretIsShown(t *testing.T) {
 	var log strings.Builder
-	s := newSimulator(t, Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	s := newSimulator(t, Options{
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
 	ctl := control{t, s}
 	for _, env := range environments {
 		c := as(t, s, env)
@@ -169,12 +191,15 @@ func TestNothingSecretIsShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown := string(calls) + log.String() + ctl.want(200, "GET", "state", "").text + ctl.want(200, "GET", "calls", "").text +
+		shown := string(calls) + log.String() + ctl.want(200, "GET", "state", "").text + ctl.want(200, "GET", "calls",
+			"").text +
 			ctl.want(200, "GET", "projects", "").text
 		if !strings.Contains(shown, sid) || !strings.Contains(log.String(), "op=signal") {
 			t.Fatal("the test looks at nothing")
 		}
-		for name, value := range map[string]string{"client token": token[len(token)-40:], "REST JWT": rest[len(rest)-40:], "secret": secret} {
+		for name, value := range map[string]string{
+			"client token": token[len(token)-40:], "REST JWT": rest[len(rest)-40:], "secret": secret,
+		} {
 			if strings.Contains(shown, value) {
 				t.Errorf("%s: the %s is shown", env, name)
 			}
@@ -222,7 +247,8 @@ func TestEventStream(t *testing.T) {
 		}
 	}
 	var st State
-	if name := next(&st); name != "state" || len(st.Sessions) != 1 || len(st.Sessions[0].Connections) != 1 || st.SessionCount != 1 {
+	if name := next(&st); name != "state" || len(st.Sessions) != 1 || len(st.Sessions[0].Connections) != 1 ||
+		st.SessionCount != 1 {
 		t.Errorf("first %s: %+v", name, st)
 	}
 	c.signal(unifiedSample, "x", "a\nb")

@@ -207,7 +207,8 @@ func (f Fault) transport() (silent, reset bool) {
 	}
 }
 
-const htmlPage = "<!DOCTYPE html>\n<html><head><title>%d</title></head><body><center><h1>%d %s</h1></center><hr></body></html>\n"
+const htmlPage = "<!DOCTYPE html>\n<html><head><title>%d</title></head>" +
+	"<body><center><h1>%d %s</h1></center><hr></body></html>\n"
 
 // refuse is the reply of a fault without effect.
 func (f Fault) refuse(asJSON bool) reply {
@@ -266,8 +267,9 @@ func (f Fault) mangle(rep reply) reply {
 // validate returns an error that names what the control API was given wrong.
 func (f Fault) validate() error {
 	switch f.Kind {
-	case FaultNone, FaultStatus, FaultRateLimited, FaultSilence, FaultResetBefore, FaultResetAfter, FaultTimeoutAfter, FaultHTML,
-		FaultXML, FaultMalformedJSON, FaultEmptyList, FaultUnauthorized, FaultForbidden, FaultExpired, FaultClockSkew:
+	case FaultNone, FaultStatus, FaultRateLimited, FaultSilence, FaultResetBefore, FaultResetAfter, FaultTimeoutAfter,
+		FaultHTML, FaultXML, FaultMalformedJSON, FaultEmptyList, FaultUnauthorized, FaultForbidden, FaultExpired,
+		FaultClockSkew:
 	default:
 		return fmt.Errorf("unknown kind of fault %q", f.Kind)
 	}

@@ -45,23 +45,36 @@ func TestFaults(t *testing.T) {
 		wantRetry  string
 		wantEffect bool
 	}{
-		"status":                  {Fault{Kind: FaultStatus}, 503, "text/xml", "", "", false},
-		"another status":          {Fault{Kind: FaultStatus, Status: 500, RetryAfter: "7"}, 500, "text/xml", "", "7", false},
-		"status with a body":      {Fault{Kind: FaultStatus, Status: 504, Body: `{"code":-1,"message":"Request timed out."}`}, 504, "application/json", "Request timed out.", "", false},
-		"rate limited":            {Fault{Kind: FaultRateLimited}, 429, "application/json", "Too Many Requests", "", false},
-		"rate limited for a time": {Fault{Kind: FaultRateLimited, RetryAfter: "30"}, 429, "application/json", "Too Many Requests", "30", false},
-		"HTML":                    {Fault{Kind: FaultHTML}, 502, "text/html; charset=utf-8", "<title>502</title>", "", false},
-		"HTML, 200":               {Fault{Kind: FaultHTML, Status: 200}, 200, "text/html; charset=utf-8", "<title>200</title>", "", true},
-		"XML":                     {Fault{Kind: FaultXML}, 500, "application/xml", "<errorPayload>", "", false},
-		"XML, 200":                {Fault{Kind: FaultXML, Status: 200}, 200, "application/xml", "<session_id>1_", "", true},
-		"malformed JSON":          {Fault{Kind: FaultMalformedJSON}, 200, "application/json", `[{"session_id":"1_`, "", true},
-		"malformed, 500":          {Fault{Kind: FaultMalformedJSON, Status: 500}, 500, "application/json", `{"message"`, "", false},
-		"empty list":              {Fault{Kind: FaultEmptyList}, 200, "application/json", "[]", "", false},
-		"unauthorized":            {Fault{Kind: FaultUnauthorized}, 401, "application/json", msgNoAuth, "", false},
-		"forbidden":               {Fault{Kind: FaultForbidden}, 403, "application/json", msgSignature, "", false},
-		"expired":                 {Fault{Kind: FaultExpired}, 403, "application/json", msgExpired, "", false},
-		"clock skew":              {Fault{Kind: FaultClockSkew}, 403, "application/json", msgFuture, "", false},
-		"only a hook":             {Fault{Hook: func(Call) {}}, 200, "application/json", `"session_id":"1_`, "", true},
+		"status": {Fault{Kind: FaultStatus}, 503, "text/xml", "", "", false},
+		"another status": {
+			Fault{Kind: FaultStatus, Status: 500, RetryAfter: "7"}, 500, "text/xml", "", "7", false,
+		},
+		"status with a body": {
+			Fault{Kind: FaultStatus, Status: 504, Body: `{"code":-1,"message":"Request timed out."}`}, 504,
+			"application/json", "Request timed out.", "", false,
+		},
+		"rate limited": {
+			Fault{Kind: FaultRateLimited}, 429, "application/json", "Too Many Requests", "", false,
+		},
+		"rate limited for a time": {
+			Fault{Kind: FaultRateLimited, RetryAfter: "30"}, 429, "application/json", "Too Many Requests", "30", false,
+		},
+		"HTML": {Fault{Kind: FaultHTML}, 502, "text/html; charset=utf-8", "<title>502</title>", "", false},
+		"HTML, 200": {
+			Fault{Kind: FaultHTML, Status: 200}, 200, "text/html; charset=utf-8", "<title>200</title>", "", true,
+		},
+		"XML":            {Fault{Kind: FaultXML}, 500, "application/xml", "<errorPayload>", "", false},
+		"XML, 200":       {Fault{Kind: FaultXML, Status: 200}, 200, "application/xml", "<session_id>1_", "", true},
+		"malformed JSON": {Fault{Kind: FaultMalformedJSON}, 200, "application/json", `[{"session_id":"1_`, "", true},
+		"malformed, 500": {
+			Fault{Kind: FaultMalformedJSON, Status: 500}, 500, "application/json", `{"message"`, "", false,
+		},
+		"empty list":   {Fault{Kind: FaultEmptyList}, 200, "application/json", "[]", "", false},
+		"unauthorized": {Fault{Kind: FaultUnauthorized}, 401, "application/json", msgNoAuth, "", false},
+		"forbidden":    {Fault{Kind: FaultForbidden}, 403, "application/json", msgSignature, "", false},
+		"expired":      {Fault{Kind: FaultExpired}, 403, "application/json", msgExpired, "", false},
+		"clock skew":   {Fault{Kind: FaultClockSkew}, 403, "application/json", msgFuture, "", false},
+		"only a hook":  {Fault{Hook: func(Call) {}}, 200, "application/json", `"session_id":"1_`, "", true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +87,8 @@ func TestFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.status != tc.wantStatus || a.header.Get("Content-Type") != tc.wantType || !strings.Contains(a.text, tc.wantBody) || a.header.Get("Retry-After") != tc.wantRetry {
+			if a.status != tc.wantStatus || a.header.Get("Content-Type") != tc.wantType ||
+				!strings.Contains(a.text, tc.wantBody) || a.header.Get("Retry-After") != tc.wantRetry {
 				t.Errorf("%d %v %q", a.status, a.header, a.text)
 			}
 			if tc.wantBody == "" && a.text != "" {
@@ -84,7 +98,8 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%q is well-formed", a.text)
 			}
 			call := s.Calls()[0]
-			if call.Effective != tc.wantEffect || (call.CreatedSessionID != "") != tc.wantEffect || (len(s.Sessions()) == 1) != tc.wantEffect {
+			if call.Effective != tc.wantEffect || (call.CreatedSessionID != "") != tc.wantEffect ||
+				(len(s.Sessions()) == 1) != tc.wantEffect {
 				t.Errorf("effect: %+v, %d sessions, want effect %v", call, len(s.Sessions()), tc.wantEffect)
 			}
 			if call.Status != tc.wantStatus || call.Fault != tc.fault.Kind || call.Finished.IsZero() {
@@ -134,7 +149,8 @@ func TestFaultsWithoutReply(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if call.Effective != tc.wantEffect || call.Status != 0 || call.Fault != tc.kind || (len(cl.Signals()) == 1) != tc.wantEffect {
+			if call.Effective != tc.wantEffect || call.Status != 0 || call.Fault != tc.kind ||
+				(len(cl.Signals()) == 1) != tc.wantEffect {
 				t.Errorf("call %+v, %d signals, want effect %v", call, len(cl.Signals()), tc.wantEffect)
 			}
 			if a := c.signal(openTokSample, "x", "y"); a.status != 204 {
@@ -170,7 +186,8 @@ func TestFaultSelection(t *testing.T) {
 	s.AddFault(Fault{Match: func(c Call) bool { return c.SignalData == "z" }, Kind: FaultStatus})
 	check("faults of other calls", statuses(2), []int{204, 204})
 	check("calls they are for", []int{
-		c.create(nil).status, c.signal(other, "x", "y").status, c.signal(unifiedSample, "z", "y").status, c.signal(unifiedSample, "x", "z").status,
+		c.create(nil).status, c.signal(other, "x", "y").status, c.signal(unifiedSample, "z", "y").status,
+		c.signal(unifiedSample, "x", "z").status,
 	}, []int{503, 503, 503, 503})
 	s.ClearFaults()
 	s.AddFault(Fault{Op: OpSignal, After: 1, Count: 2, Kind: FaultRateLimited})
@@ -233,10 +250,15 @@ func TestLatency(t *testing.T) {
 			call func()
 			want time.Duration
 		}{
-			"create":  {func() { c.create(nil) }, 100 * time.Millisecond},
-			"signal":  {func() { c.signal(unifiedSample, "x", "y") }, time.Second},
-			"list":    {func() { c.do(c.request("GET", c.path(unifiedSample, "/connection"), "", "")) }, 100 * time.Millisecond},
-			"archive": {func() { c.do(c.request("GET", "/v2/project/"+appID+"/archive", "", "")) }, time.Hour + 100*time.Millisecond},
+			"create": {func() { c.create(nil) }, 100 * time.Millisecond},
+			"signal": {func() { c.signal(unifiedSample, "x", "y") }, time.Second},
+			"list": {
+				func() { c.do(c.request("GET", c.path(unifiedSample, "/connection"), "", "")) }, 100 * time.Millisecond,
+			},
+			"archive": {
+				func() { c.do(c.request("GET", "/v2/project/"+appID+"/archive", "", "")) },
+				time.Hour + 100*time.Millisecond,
+			},
 		} {
 			if got := took(tc.call); got != tc.want {
 				t.Errorf("%s took %v, want %v", name, got, tc.want)

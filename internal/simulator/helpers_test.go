@@ -125,13 +125,16 @@ func restJWT(env Environment, now int64) string {
 func clientClaims(env Environment, now int64, sid, role, data string) object {
 	if env == OpenTok {
 		return object{
-			"iss": key, "ist": "project", "iat": now, "exp": now + 3600, "nonce": 12345, "role": role, "scope": "session.connect",
+			"iss": key, "ist": "project", "iat": now, "exp": now + 3600, "nonce": 12345, "role": role,
+			"scope":      "session.connect",
 			"session_id": sid, "connection_data": data, "initial_layout_class_list": "",
 		}
 	}
 	return object{
-		"application_id": appID, "iat": now, "exp": now + 3600, "jti": "2", "role": role, "scope": "session.connect", "session_id": sid,
-		"connection_data": data, "initial_layout_class_list": "", "sub": "video", "acl": object{"paths": object{"/session/**": object{}}},
+		"application_id": appID, "iat": now, "exp": now + 3600, "jti": "2", "role": role, "scope": "session.connect",
+		"session_id":      sid,
+		"connection_data": data, "initial_layout_class_list": "", "sub": "video",
+		"acl": object{"paths": object{"/session/**": object{}}},
 	}
 }
 

@@ -210,7 +210,8 @@ func (m *monitor) session(ses *session, event string) {
 
 func (m *monitor) connection(c *Client, event, reason string) {
 	m.send(MonitoringEvent{
-		SessionID: c.info.SessionID, ProjectID: c.info.ProjectID, Event: event, Reason: reason, Connection: c.monitoring(),
+		SessionID: c.info.SessionID, ProjectID: c.info.ProjectID, Event: event, Reason: reason,
+		Connection: c.monitoring(),
 	})
 }
 
@@ -218,7 +219,8 @@ func (m *monitor) stream(c *Client, st StreamInfo, event, reason string) {
 	m.send(MonitoringEvent{
 		SessionID: c.info.SessionID, ProjectID: c.info.ProjectID, Event: event, Reason: reason,
 		Stream: &MonitoringStream{
-			ID: st.ID, Connection: c.monitoring(), CreatedAt: st.CreatedAt.UnixMilli(), Name: st.Name, VideoType: st.VideoType,
+			ID: st.ID, Connection: c.monitoring(), CreatedAt: st.CreatedAt.UnixMilli(), Name: st.Name,
+			VideoType: st.VideoType,
 		},
 	})
 }
@@ -380,7 +382,8 @@ func (m *monitor) sign(o *outgoing) string {
 	e := o.delivery.Event
 	sum := sha256.Sum256(o.body)
 	c := map[string]any{
-		"iss": "Vonage", "iat": m.sim.now().Unix(), "jti": m.sim.newUUID(), "payload_hash": hex.EncodeToString(sum[:]), "api_key": e.ProjectID,
+		"iss": "Vonage", "iat": m.sim.now().Unix(), "jti": m.sim.newUUID(), "payload_hash": hex.EncodeToString(sum[:]),
+		"api_key": e.ProjectID,
 	}
 	if applicationID.MatchString(e.ProjectID) {
 		c["application_id"] = e.ProjectID

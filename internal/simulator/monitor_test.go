@@ -39,7 +39,8 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.bodies, r.auth, r.times = append(r.bodies, string(b)), append(r.auth, req.Header.Get("Authorization")), append(r.times, time.Now())
+	r.bodies, r.auth, r.times = append(r.bodies, string(b)), append(r.auth, req.Header.Get("Authorization")),
+		append(r.times, time.Now())
 	status := 200
 	if r.respond != nil {
 		if status, err = r.respond(len(r.bodies), string(b)); err != nil {
@@ -127,7 +128,8 @@ func checkCallbackSignature(t *testing.T, auth, body string) {
 	}
 	sum := sha256.Sum256([]byte(body))
 	iat, _ := j.claims.seconds("iat")
-	if j.claims["iss"] != "Vonage" || j.claims["payload_hash"] != hex.EncodeToString(sum[:]) || j.claims["api_key"] != key || iat != time.Now().Unix() || j.claims["jti"] == nil {
+	if j.claims["iss"] != "Vonage" || j.claims["payload_hash"] != hex.EncodeToString(sum[:]) ||
+		j.claims["api_key"] != key || iat != time.Now().Unix() || j.claims["jti"] == nil {
 		t.Errorf("claims %v", j.claims)
 	}
 }
@@ -136,10 +138,13 @@ func checkCallbackSignature(t *testing.T, auth, body string) {
 func TestCallbackVector(t *testing.T) {
 	body := MonitoringEvent{
 		SessionID: openTokSample, ProjectID: key, Event: eventConnectionCreated, Timestamp: 1767225660123,
-		Connection: &MonitoringConnection{ID: "b7c5f0a4-1111-4222-8333-444455556666", CreatedAt: 1767225660101, Data: "role=learner"},
+		Connection: &MonitoringConnection{
+			ID: "b7c5f0a4-1111-4222-8333-444455556666", CreatedAt: 1767225660101, Data: "role=learner",
+		},
 	}.Encode()
 	sum := sha256.Sum256(body)
-	if got, want := hex.EncodeToString(sum[:]), "d4eb8334cfc8d4a770c8f2e8c7eeb2734bd61f5a6f10476df3368bc528a51436"; got != want {
+	if got, want := hex.EncodeToString(sum[:]),
+		"d4eb8334cfc8d4a770c8f2e8c7eeb2734bd61f5a6f10476df3368bc528a51436"; got != want {
 		t.Errorf("hash %s of %s, want %s", got, body, want)
 	}
 	claims := `{"iss":"Vonage","iat":1767225660,"jti":"6f1c1f0e-0000-4000-8000-000000000003","payload_hash":"d4eb8334cfc8d4a770c8f2e8c7eeb2734bd61f5a6f10476df3368bc528a51436","api_key":"45828062"}`
@@ -173,7 +178,8 @@ func TestCallbackRetries(t *testing.T) {
 		"never works": {
 			func(int, string) (int, error) { return 404, nil },
 			[]time.Duration{
-				5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 320 * time.Second,
+				5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second,
+				160 * time.Second, 320 * time.Second,
 				640 * time.Second, 900 * time.Second, 900 * time.Second,
 			},
 			// 1 + 8 doubling ones, which end 1275 s in, + one every 900 s in what is left of 86400 s
@@ -187,11 +193,14 @@ func TestCallbackRetries(t *testing.T) {
 				s, c := monitored(t, r, Options{SessionDestroyDelay: 48 * time.Hour})
 				s.AddCallbackFault(CallbackFault{Event: eventConnectionCreated, Kind: CallbackLost})
 				c.connect(s.NewSessionID(key, false), "publisher", "")
-				err := s.WaitCallbacks(t.Context(), func(l []CallbackDelivery) bool { return l[0].Delivered || l[0].GivenUp })
+				err := s.WaitCallbacks(t.Context(), func(l []CallbackDelivery) bool {
+					return l[0].Delivered || l[0].GivenUp
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := s.Callbacks()[0]; d.Attempts != tc.wantAttempts || d.GivenUp != tc.wantGivenUp || len(r.bodies) != tc.wantAttempts {
+				if d := s.Callbacks()[0]; d.Attempts != tc.wantAttempts || d.GivenUp != tc.wantGivenUp ||
+					len(r.bodies) != tc.wantAttempts {
 					t.Errorf("%d sent, %+v, want %d", len(r.bodies), d, tc.wantAttempts)
 				}
 				for i, want := range tc.wantGaps {
@@ -211,12 +220,24 @@ func TestCallbackFaults(t *testing.T) {
 		want       []string
 		wantSigned []bool
 	}{
-		"none":       {CallbackFault{Event: "x", Kind: CallbackLost}, all, []bool{true, true, true}},
-		"lost":       {CallbackFault{Event: eventConnectionCreated, Kind: CallbackLost}, []string{all[0], all[2]}, []bool{true, true}},
-		"duplicated": {CallbackFault{Event: eventConnectionCreated, Kind: CallbackDuplicated}, []string{all[0], all[1], all[1], all[2]}, []bool{true, true, true, true}},
-		"reordered":  {CallbackFault{After: 1, Count: 1, Kind: CallbackReordered}, []string{all[0], all[2], all[1]}, []bool{true, true, true}},
-		"a day late": {CallbackFault{Count: 1, Kind: CallbackDelayed, Delay: 24 * time.Hour}, []string{all[1], all[2], all[0]}, []bool{true, true, true}},
-		"unsigned":   {CallbackFault{Count: 1, Kind: CallbackUnsigned}, all, []bool{false, true, true}},
+		"none": {CallbackFault{Event: "x", Kind: CallbackLost}, all, []bool{true, true, true}},
+		"lost": {
+			CallbackFault{Event: eventConnectionCreated, Kind: CallbackLost}, []string{all[0], all[2]},
+			[]bool{true, true},
+		},
+		"duplicated": {
+			CallbackFault{Event: eventConnectionCreated, Kind: CallbackDuplicated},
+			[]string{all[0], all[1], all[1], all[2]}, []bool{true, true, true, true},
+		},
+		"reordered": {
+			CallbackFault{After: 1, Count: 1, Kind: CallbackReordered}, []string{all[0], all[2], all[1]},
+			[]bool{true, true, true},
+		},
+		"a day late": {
+			CallbackFault{Count: 1, Kind: CallbackDelayed, Delay: 24 * time.Hour}, []string{all[1], all[2], all[0]},
+			[]bool{true, true, true},
+		},
+		"unsigned": {CallbackFault{Count: 1, Kind: CallbackUnsigned}, all, []bool{false, true, true}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +280,9 @@ func TestSessionDestroyed(t *testing.T) {
 		time.Sleep(time.Hour)
 		c.connect(sid, "publisher", "")
 		synctest.Wait()
-		if diff := cmp.Diff([]string{eventSessionCreated, eventSessionDestroyed, eventSessionCreated}, r.events()); diff != "" {
+		if diff := cmp.Diff(
+			[]string{eventSessionCreated, eventSessionDestroyed, eventSessionCreated}, r.events(),
+		); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -223,7 +223,9 @@ func (s *Simulator) createSession(req *request) reply {
 		SessionSegmentID: s.newUUID(), IceCredentialExpiration: 86100,
 	}
 	rep := jsonReply([]createdSession{created})
-	rep.xml = fmt.Appendf(nil, "%s<sessions><Session><session_id>%s</session_id><partner_id>%s</partner_id><create_dt>%s</create_dt></Session></sessions>",
+	rep.xml = fmt.Appendf(nil,
+		"%s<sessions><Session><session_id>%s</session_id><partner_id>%s</partner_id>"+
+			"<create_dt>%s</create_dt></Session></sessions>",
 		xmlHeader, created.SessionID, created.PartnerID, created.CreateDT)
 	if !req.asJSON {
 		rep.contentType, rep.body = "application/xml", rep.xml
@@ -242,11 +244,14 @@ func createDate(t time.Time) string { return t.In(pacific).Format("Mon Jan 02 15
 func checkSignal(asJSON bool, kind, data string) (reply, bool) {
 	switch {
 	case len(kind) > maxSignalType:
-		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, "The signal type is longer than 128 bytes"), true
+		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge,
+			"The signal type is longer than 128 bytes"), true
 	case len(data) > maxSignalData:
-		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, "The signal data is longer than 8192 bytes"), true
+		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge,
+			"The signal data is longer than 8192 bytes"), true
 	case !signalType.MatchString(kind):
-		return errorReply(asJSON, http.StatusBadRequest, http.StatusBadRequest, "The signal type has characters other than letters, digits, -, _ and ~"), true
+		return errorReply(asJSON, http.StatusBadRequest, http.StatusBadRequest,
+			"The signal type has characters other than letters, digits, -, _ and ~"), true
 	}
 	return reply{}, false
 }
@@ -349,7 +354,8 @@ func (s *Simulator) listConnections(req *request) reply {
 		return noClients(req)
 	}
 	return jsonReply(map[string]any{
-		"count": len(items), projectKey(req.project.Environment): req.project.ID, "sessionId": req.session, "items": items,
+		"count": len(items), projectKey(req.project.Environment): req.project.ID, "sessionId": req.session,
+		"items": items,
 	})
 }
 
@@ -489,7 +495,8 @@ func (s *Simulator) mute(req *request) reply {
 		id = "applicationId"
 	}
 	rep := jsonReply(map[string]any{
-		id: req.project.ID, "status": "ACTIVE", "name": "simulated", "environment": "standard", "createdAt": req.parts.CreatedAt.UnixMilli(),
+		id: req.project.ID, "status": "ACTIVE", "name": "simulated", "environment": "standard",
+		"createdAt": req.parts.CreatedAt.UnixMilli(),
 	})
 	rep.effective, rep.recipients = true, n
 	return rep
@@ -514,7 +521,8 @@ func (s *Simulator) startArchive(req *request) reply {
 	var b struct {
 		SessionID string `json:"sessionId"`
 	}
-	if req.contentType() != "application/json" || json.Unmarshal(req.body, &b) != nil || !s.ownSession(req, b.SessionID) {
+	if req.contentType() != "application/json" || json.Unmarshal(req.body, &b) != nil ||
+		!s.ownSession(req, b.SessionID) {
 		return req.fail(http.StatusBadRequest, msgBadSession)
 	}
 	switch {

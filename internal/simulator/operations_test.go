@@ -26,32 +26,54 @@ func TestCreateSession(t *testing.T) {
 		wantArchive string
 		wantE2EE    bool
 	}{
-		"routed":                      {v{"p2p.preference": {routed}}, 200, "routed", "manual", false},
-		"relayed":                     {v{"p2p.preference": {relayed}, "archiveMode": {"manual"}}, 200, "relayed", "manual", false},
-		"always":                      {v{"p2p.preference": {routed}, "archiveMode": {"always"}}, 200, "routed", "always", false},
-		"always, name and resolution": {v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {strings.Repeat("é", 80)}, "archiveResolution": {"1080x1920"}}, 200, "routed", "always", false},
-		"end to end":                  {v{"p2p.preference": {routed}, "e2ee": {"true"}}, 200, "routed", "manual", true},
-		"not end to end":              {v{"p2p.preference": {relayed}, "e2ee": {"false"}}, 200, "relayed", "manual", false},
-		"location":                    {v{"p2p.preference": {routed}, "location": {"203.0.113.7"}}, 200, "routed", "manual", false},
-		"location empty":              {v{"p2p.preference": {routed}, "location": {""}}, 200, "routed", "manual", false},
-		"location null":               {v{"p2p.preference": {routed}, "location": {"null"}}, 200, "routed", "manual", false},
-		"unknown parameter":           {v{"p2p.preference": {routed}, "mood": {"good"}}, 200, "routed", "manual", false},
+		"routed": {v{"p2p.preference": {routed}}, 200, "routed", "manual", false},
+		"relayed": {
+			v{"p2p.preference": {relayed}, "archiveMode": {"manual"}}, 200, "relayed", "manual", false,
+		},
+		"always": {
+			v{"p2p.preference": {routed}, "archiveMode": {"always"}}, 200, "routed", "always", false,
+		},
+		"always, name and resolution": {
+			v{
+				"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {strings.Repeat("é", 80)},
+				"archiveResolution": {"1080x1920"},
+			}, 200, "routed", "always", false,
+		},
+		"end to end":     {v{"p2p.preference": {routed}, "e2ee": {"true"}}, 200, "routed", "manual", true},
+		"not end to end": {v{"p2p.preference": {relayed}, "e2ee": {"false"}}, 200, "relayed", "manual", false},
+		"location": {
+			v{"p2p.preference": {routed}, "location": {"203.0.113.7"}}, 200, "routed", "manual", false,
+		},
+		"location empty":    {v{"p2p.preference": {routed}, "location": {""}}, 200, "routed", "manual", false},
+		"location null":     {v{"p2p.preference": {routed}, "location": {"null"}}, 200, "routed", "manual", false},
+		"unknown parameter": {v{"p2p.preference": {routed}, "mood": {"good"}}, 200, "routed", "manual", false},
 
-		"media mode in words":        {v{"p2p.preference": {"always"}}, 400, "", "", false},
-		"archive mode in words":      {v{"archiveMode": {"sometimes"}}, 400, "", "", false},
-		"always needs routed":        {v{"p2p.preference": {relayed}, "archiveMode": {"always"}}, 400, "", "", false},
-		"end to end needs routed":    {v{"p2p.preference": {relayed}, "e2ee": {"true"}}, 400, "", "", false},
-		"end to end excludes always": {v{"p2p.preference": {routed}, "e2ee": {"true"}, "archiveMode": {"always"}}, 400, "", "", false},
-		"e2ee in words":              {v{"e2ee": {"yes"}}, 400, "", "", false},
-		"name without always":        {v{"p2p.preference": {routed}, "archiveName": {"x"}}, 400, "", "", false},
-		"resolution without always":  {v{"p2p.preference": {routed}, "archiveResolution": {"1280x720"}}, 400, "", "", false},
-		"name too long":              {v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {strings.Repeat("x", 81)}}, 400, "", "", false},
-		"name empty":                 {v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {""}}, 400, "", "", false},
-		"resolution unknown":         {v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveResolution": {"1x1"}}, 400, "", "", false},
-		"location a region":          {v{"p2p.preference": {routed}, "location": {"eu"}}, 400, "", "", false},
-		"location IPv6":              {v{"p2p.preference": {routed}, "location": {"::1"}}, 400, "", "", false},
-		"location with a port":       {v{"p2p.preference": {routed}, "location": {"203.0.113.7:80"}}, 400, "", "", false},
-		"a parameter twice":          {v{"p2p.preference": {routed, relayed}}, 400, "", "", false},
+		"media mode in words":     {v{"p2p.preference": {"always"}}, 400, "", "", false},
+		"archive mode in words":   {v{"archiveMode": {"sometimes"}}, 400, "", "", false},
+		"always needs routed":     {v{"p2p.preference": {relayed}, "archiveMode": {"always"}}, 400, "", "", false},
+		"end to end needs routed": {v{"p2p.preference": {relayed}, "e2ee": {"true"}}, 400, "", "", false},
+		"end to end excludes always": {
+			v{"p2p.preference": {routed}, "e2ee": {"true"}, "archiveMode": {"always"}}, 400, "", "", false,
+		},
+		"e2ee in words":       {v{"e2ee": {"yes"}}, 400, "", "", false},
+		"name without always": {v{"p2p.preference": {routed}, "archiveName": {"x"}}, 400, "", "", false},
+		"resolution without always": {
+			v{"p2p.preference": {routed}, "archiveResolution": {"1280x720"}}, 400, "", "", false,
+		},
+		"name too long": {
+			v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {strings.Repeat("x", 81)}}, 400, "",
+			"", false,
+		},
+		"name empty": {
+			v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveName": {""}}, 400, "", "", false,
+		},
+		"resolution unknown": {
+			v{"p2p.preference": {routed}, "archiveMode": {"always"}, "archiveResolution": {"1x1"}}, 400, "", "", false,
+		},
+		"location a region":    {v{"p2p.preference": {routed}, "location": {"eu"}}, 400, "", "", false},
+		"location IPv6":        {v{"p2p.preference": {routed}, "location": {"::1"}}, 400, "", "", false},
+		"location with a port": {v{"p2p.preference": {routed}, "location": {"203.0.113.7:80"}}, 400, "", "", false},
+		"a parameter twice":    {v{"p2p.preference": {routed, relayed}}, 400, "", "", false},
 	}
 	for _, env := range environments {
 		for name, tc := range tests {
@@ -74,14 +96,17 @@ func TestCreateSession(t *testing.T) {
 					t.Errorf("reply %s names another project", a.text)
 				}
 				parts, err := DecodeSessionID(id)
-				if err != nil || parts.ProjectID != projectID(env) || parts.Relayed != (tc.wantMode == "relayed") || strings.TrimPrefix(tc.opts.Get("location"), "null") != parts.Location {
+				if err != nil || parts.ProjectID != projectID(env) || parts.Relayed != (tc.wantMode == "relayed") ||
+					strings.TrimPrefix(tc.opts.Get("location"), "null") != parts.Location {
 					t.Errorf("session ID %q: %+v, %v", id, parts, err)
 				}
 				info := s.Sessions()[0]
-				if info.MediaMode != tc.wantMode || info.ArchiveMode != tc.wantArchive || info.E2EE != tc.wantE2EE || info.ID != id {
+				if info.MediaMode != tc.wantMode || info.ArchiveMode != tc.wantArchive || info.E2EE != tc.wantE2EE ||
+					info.ID != id {
 					t.Errorf("session %+v", info)
 				}
-				if diff := cmp.Diff(tc.opts, call.Options); diff != "" || call.CreatedSessionID != id || !call.Effective || call.ProjectID != projectID(env) {
+				if diff := cmp.Diff(tc.opts, call.Options); diff != "" || call.CreatedSessionID != id ||
+					!call.Effective || call.ProjectID != projectID(env) {
 					t.Errorf("call %+v %s", call, diff)
 				}
 			})
@@ -114,20 +139,25 @@ func TestCreateSessionReply(t *testing.T) {
 }
 
 func TestXMLWithoutAccept(t *testing.T) {
-	for name, accept := range map[string]string{"none": "", "anything": "*/*", "another": "text/html, application/xml;q=0.9"} {
+	for name, accept := range map[string]string{
+		"none": "", "anything": "*/*", "another": "text/html, application/xml;q=0.9",
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSimulator(t, Options{})
 			c := as(t, s, OpenTok)
 			r := c.request("POST", "/session/create", "", "")
 			r.Header.Set("Accept", accept)
 			a := c.do(r)
-			if a.header.Get("Content-Type") != "application/xml" || !strings.Contains(a.text, "<sessions><Session><session_id>"+s.Sessions()[0].ID) {
+			if a.header.Get("Content-Type") != "application/xml" ||
+				!strings.Contains(a.text, "<sessions><Session><session_id>"+s.Sessions()[0].ID) {
 				t.Errorf("%s %s", a.header, a.text)
 			}
 			r = c.request("POST", c.path(openTokSample, "/signal"), "application/json", `{}`)
 			r.Header.Set("Accept", accept)
 			a = c.do(r)
-			if a.status != 400 || !strings.Contains(a.text, "<errorPayload><code>15202</code><message>Signal payload &#39;data&#39; must be set</message>") {
+			if a.status != 400 ||
+				!strings.Contains(a.text,
+					"<errorPayload><code>15202</code><message>Signal payload &#39;data&#39; must be set</message>") {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 		})
@@ -142,17 +172,31 @@ func TestSignal(t *testing.T) {
 		wantCode    float64
 		wantData    string
 	}{
-		"type and data":      {`{"type":"breakout-room","data":"{\"a\":1}"}`, "application/json", 204, 0, `{"a":1}`},
-		"with a charset":     {`{"type":"x","data":"y"}`, "application/json; charset=utf-8", 204, 0, "y"},
-		"no type":            {`{"data":"y"}`, "application/json", 204, 0, "y"},
-		"empty type":         {`{"type":"","data":"y"}`, "application/json", 204, 0, "y"},
-		"empty data":         {`{"type":"x","data":""}`, "application/json", 204, 0, ""},
-		"type of 128":        {`{"type":"` + strings.Repeat("~", 128) + `","data":"y"}`, "application/json", 204, 0, "y"},
-		"type of 129":        {`{"type":"` + strings.Repeat("a", 129) + `","data":"y"}`, "application/json", 413, 413, ""},
-		"data of 8192":       {`{"type":"x","data":"` + strings.Repeat("é", 4096) + `"}`, "application/json", 204, 0, strings.Repeat("é", 4096)},
-		"data of 8193":       {`{"type":"x","data":"` + strings.Repeat("é", 4096) + `."}`, "application/json", 413, 413, ""},
-		"escaped data":       {`{"type":"x","data":"` + strings.Repeat(`\u0041`, 8192) + `"}`, "application/json", 204, 0, strings.Repeat("A", 8192)},
-		"a huge body":        {`{"type":"x","data":"` + strings.Repeat("y", 300<<10) + `"}`, "application/json", 413, 413, ""},
+		"type and data":  {`{"type":"breakout-room","data":"{\"a\":1}"}`, "application/json", 204, 0, `{"a":1}`},
+		"with a charset": {`{"type":"x","data":"y"}`, "application/json; charset=utf-8", 204, 0, "y"},
+		"no type":        {`{"data":"y"}`, "application/json", 204, 0, "y"},
+		"empty type":     {`{"type":"","data":"y"}`, "application/json", 204, 0, "y"},
+		"empty data":     {`{"type":"x","data":""}`, "application/json", 204, 0, ""},
+		"type of 128": {
+			`{"type":"` + strings.Repeat("~", 128) + `","data":"y"}`, "application/json", 204, 0, "y",
+		},
+		"type of 129": {
+			`{"type":"` + strings.Repeat("a", 129) + `","data":"y"}`, "application/json", 413, 413, "",
+		},
+		"data of 8192": {
+			`{"type":"x","data":"` + strings.Repeat("é", 4096) + `"}`, "application/json", 204, 0,
+			strings.Repeat("é", 4096),
+		},
+		"data of 8193": {
+			`{"type":"x","data":"` + strings.Repeat("é", 4096) + `."}`, "application/json", 413, 413, "",
+		},
+		"escaped data": {
+			`{"type":"x","data":"` + strings.Repeat(`\u0041`, 8192) + `"}`, "application/json", 204, 0,
+			strings.Repeat("A", 8192),
+		},
+		"a huge body": {
+			`{"type":"x","data":"` + strings.Repeat("y", 300<<10) + `"}`, "application/json", 413, 413, "",
+		},
 		"a prefix":           {`{"type":"signal:x","data":"y"}`, "application/json", 400, 400, ""},
 		"a dot":              {`{"type":"a.b","data":"y"}`, "application/json", 400, 400, ""},
 		"a blank":            {`{"type":"a b","data":"y"}`, "application/json", 400, 400, ""},
@@ -200,7 +244,8 @@ func TestSignal(t *testing.T) {
 					t.Errorf("call %+v", call)
 				}
 				for _, cl := range []*Client{cl, other} {
-					if got := cl.Signals(); len(got) != 1 || got[0].Data != tc.wantData || got[0].Type != call.SignalType || got[0].From != "" || got[0].Seq != 1 {
+					if got := cl.Signals(); len(got) != 1 || got[0].Data != tc.wantData ||
+						got[0].Type != call.SignalType || got[0].From != "" || got[0].Seq != 1 {
 						t.Errorf("received %+v", got)
 					}
 				}
@@ -224,7 +269,9 @@ func TestSignalToConnection(t *testing.T) {
 		id         string
 		wantStatus int
 	}{"unknown": {"b7c5f0a4-1111-4222-8333-444455556666", 404}, "malformed": {"me", 400}} {
-		if got := c.json("POST", c.path(openTokSample, "/connection/"+tc.id+"/signal"), body); got.status != tc.wantStatus {
+		if got := c.json(
+			"POST", c.path(openTokSample, "/connection/"+tc.id+"/signal"), body,
+		); got.status != tc.wantStatus {
 			t.Errorf("%s: %d %s, want %d", name, got.status, got.text, tc.wantStatus)
 		}
 	}
@@ -306,7 +353,9 @@ func TestListAndDisconnect(t *testing.T) {
 			sid := s.NewSessionID(projectID(env), false)
 			x, y := c.connect(sid, "moderator", "x"), c.connect(sid, "publisher", "y")
 			item := func(cl *Client) any {
-				return object{"connectionId": cl.ID(), "connectionState": "Connected", "createdAt": float64(vectorTime+60) * 1000}
+				return object{
+					"connectionId": cl.ID(), "connectionState": "Connected", "createdAt": float64(vectorTime+60) * 1000,
+				}
 			}
 			name := map[Environment]string{Unified: "applicationId", OpenTok: "projectId"}[env]
 			a := c.do(c.request("GET", c.path(sid, "/connection/"), "", "")) // a slash at the end is fine
@@ -314,7 +363,10 @@ func TestListAndDisconnect(t *testing.T) {
 			if diff := cmp.Diff(want, a.json); diff != "" {
 				t.Error(diff)
 			}
-			del := func(id string) int { return c.do(c.request("DELETE", c.path(sid, "/connection/"+id), "", "")).status }
+			del := func(id string) int {
+				return c.do(c.request("DELETE", c.path(sid, "/connection/"+id), "",
+					"")).status
+			}
 			if got := []int{del(x.ID()), del(x.ID()), del("me")}; !slices.Equal(got, []int{204, 404, 400}) {
 				t.Errorf("disconnect, again, malformed: %v, want 204, 404, 400", got)
 			}
@@ -354,7 +406,9 @@ func TestStreams(t *testing.T) {
 	if a := get("/stream/b7c5f0a4-1111-4222-8333-444455556666"); a.status != 404 {
 		t.Errorf("unknown: %d %s", a.status, a.text)
 	}
-	a := c.json("PUT", c.path(openTokSample, "/stream"), object{"items": []object{{"id": id, "layoutClassList": []string{"full"}}}})
+	a := c.json("PUT", c.path(openTokSample, "/stream"), object{
+		"items": []object{{"id": id, "layoutClassList": []string{"full"}}},
+	})
 	want["layoutClassList"] = []any{"full"}
 	if diff := cmp.Diff(object{"count": 1.0, "items": []any{want}}, a.json); diff != "" {
 		t.Error(diff)
@@ -387,13 +441,17 @@ func TestMute(t *testing.T) {
 	if got := post("/mute", object{"active": false}); got != 200 || !slices.Equal(muted(), []bool{false, false}) {
 		t.Errorf("not active: %d %v", got, muted())
 	}
-	if got := post("/mute", object{"active": true, "excludedStreamIds": []string{ys}}); got != 200 || !slices.Equal(muted(), []bool{true, false}) {
+	if got := post("/mute", object{"active": true, "excludedStreamIds": []string{ys}}); got != 200 ||
+		!slices.Equal(muted(), []bool{true, false}) {
 		t.Errorf("all but one: %d %v", got, muted())
 	}
 	if got := post("/stream/"+ys+"/mute", object{}); got != 200 || !slices.Equal(muted(), []bool{true, true}) {
 		t.Errorf("one: %d %v", got, muted())
 	}
-	if got := []int{post("/mute", object{}), post("/stream/me/mute", object{}), post("/stream/"+openTokSample[:8]+"/mute", object{})}; !slices.Equal(got, []int{400, 408, 408}) {
+	if got := []int{
+		post("/mute", object{}), post("/stream/me/mute", object{}),
+		post("/stream/"+openTokSample[:8]+"/mute", object{}),
+	}; !slices.Equal(got, []int{400, 408, 408}) {
 		t.Errorf("bad calls: %v", got)
 	}
 	x.Unpublish(xs)
@@ -410,10 +468,14 @@ func TestArchives(t *testing.T) {
 	c := as(t, s, OpenTok)
 	base := "/v2/project/" + key + "/archive"
 	get := func(query string) answer { return c.do(c.request("GET", base+query, "", "")) }
-	if diff := cmp.Diff(object{"count": 0.0, "items": []any{}}, get("?count=1&sessionId="+openTokSample).json); diff != "" {
+	if diff := cmp.Diff(
+		object{"count": 0.0, "items": []any{}}, get("?count=1&sessionId="+openTokSample).json,
+	); diff != "" {
 		t.Error(diff)
 	}
-	for _, query := range []string{"?count=1001", "?count=-1", "?offset=x", "?sessionId=" + unifiedSample, "?sessionId=x"} {
+	for _, query := range []string{
+		"?count=1001", "?count=-1", "?offset=x", "?sessionId=" + unifiedSample, "?sessionId=x",
+	} {
 		if a := get(query); a.status != 400 {
 			t.Errorf("%s: %d, want 400", query, a.status)
 		}
@@ -427,7 +489,9 @@ func TestArchives(t *testing.T) {
 	if want := []int{404, 400, 409, 501}; !slices.Equal(got, want) {
 		t.Errorf("nobody there, malformed, relayed, good: %v, want %v", got, want)
 	}
-	for path, want := range map[string]int{"GET /x": 404, "DELETE /x": 404, "POST /x/stop": 404, "PUT /x/layout": 501, "PUT /x": 405} {
+	for path, want := range map[string]int{
+		"GET /x": 404, "DELETE /x": 404, "POST /x/stop": 404, "PUT /x/layout": 501, "PUT /x": 405,
+	} {
 		method, rest, _ := strings.Cut(path, " ")
 		if a := c.do(c.request(method, base+rest, "", "")); a.status != want {
 			t.Errorf("%s: %d, want %d", path, a.status, want)
@@ -461,7 +525,8 @@ func TestRoutes(t *testing.T) {
 		s.ResetCalls()
 		a := c.do(c.request(method, rest, "", ""))
 		if got := s.Calls()[0]; a.status != want.status || got.Op != want.op || got.Status != want.status {
-			t.Errorf("%s: %d as %s (logged %d), want %d as %s", path, a.status, got.Op, got.Status, want.status, want.op)
+			t.Errorf("%s: %d as %s (logged %d), want %d as %s", path, a.status, got.Op, got.Status, want.status,
+				want.op)
 		}
 	}
 	w := httptest.NewRecorder()

@@ -15,8 +15,8 @@ import (
 var page string
 
 // pagePolicy lets the page run its own script and style, known by their hashes, and talk to nobody but this server.
-var pagePolicy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" +
-	"; script-src " + inlineHash("script") + "; style-src " + inlineHash("style")
+var pagePolicy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; " +
+	"frame-ancestors 'none'; script-src " + inlineHash("script") + "; style-src " + inlineHash("style")
 
 func inlineHash(tag string) string {
 	_, rest, _ := strings.Cut(page, "<"+tag+">")

@@ -157,7 +157,9 @@ func resetConnection(w http.ResponseWriter) {
 }
 
 func readRequest(r *http.Request) *request {
-	req := &request{route: routeOf(r.Method, r.URL.Path), header: r.Header, query: r.URL.Query(), asJSON: wantsJSON(r.Header)}
+	req := &request{
+		route: routeOf(r.Method, r.URL.Path), header: r.Header, query: r.URL.Query(), asJSON: wantsJSON(r.Header),
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	req.tooBig = err == nil && len(body) > maxBody
 	req.body = body

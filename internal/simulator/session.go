@@ -111,7 +111,10 @@ func (st *sessionStore) retireClient(c *Client) {
 
 // sessionInfoOf describes a session from nothing but its ID, as far as the ID tells.
 func (s *Simulator) sessionInfoOf(id string, parts SessionIDParts) SessionInfo {
-	info := SessionInfo{ID: id, ProjectID: parts.ProjectID, CreatedAt: parts.CreatedAt, MediaMode: "routed", ArchiveMode: "manual", Environment: OpenTok}
+	info := SessionInfo{
+		ID: id, ProjectID: parts.ProjectID, CreatedAt: parts.CreatedAt, MediaMode: "routed", ArchiveMode: "manual",
+		Environment: OpenTok,
+	}
 	if parts.Relayed {
 		info.MediaMode = "relayed"
 	}
@@ -187,7 +190,10 @@ func (s *Simulator) isEmptyOK(ses *session) bool {
 
 // deliver hands a signal to the clients, records it and returns how many got it. The session's lock must be held.
 func (s *Simulator) deliver(ses *session, to []*Client, kind, data, from string) int {
-	sig := SessionSignal{ID: int(s.signalIDs.Add(1)), Time: s.clock.Now(), Type: kind, Data: data, From: from, Recipients: make([]string, 0, len(to))}
+	sig := SessionSignal{
+		ID: int(s.signalIDs.Add(1)), Time: s.clock.Now(), Type: kind, Data: data, From: from,
+		Recipients: make([]string, 0, len(to)),
+	}
 	for _, c := range to {
 		sig.Recipients = append(sig.Recipients, c.id)
 		c.receive(Signal{ID: sig.ID, Time: sig.Time, Type: kind, Data: data, From: from})

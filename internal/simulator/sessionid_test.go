@@ -24,12 +24,21 @@ func TestDecodeSessionID(t *testing.T) {
 		id   string
 		want SessionIDParts
 	}{
-		"OpenTok, routed":      {openTokSample, SessionIDParts{ProjectID: key, CreatedAt: at, Random: r}},
-		"unified, routed":      {unifiedSample, SessionIDParts{ProjectID: appID, CreatedAt: at, Random: r}},
-		"relayed":              {sessionID("1~" + key + "~~1767225600000~" + r + "~P~~"), SessionIDParts{ProjectID: key, CreatedAt: at, Relayed: true, Random: r}},
-		"the other prefix":     {"2" + openTokSample[1:], SessionIDParts{ProjectID: key, CreatedAt: at, Random: r}},
-		"with a location hint": {sessionID("1~" + key + "~203.0.113.7~1767225600000~" + r + "~~~"), SessionIDParts{ProjectID: key, Location: "203.0.113.7", CreatedAt: at, Random: r}},
-		"of 2014":              {sessionID("1~17012631~127.0.0.1~Wed Feb 26 18:57:24 PST 2014~0.54058874~"), SessionIDParts{ProjectID: "17012631", Location: "127.0.0.1", Random: "0.54058874"}},
+		"OpenTok, routed": {openTokSample, SessionIDParts{ProjectID: key, CreatedAt: at, Random: r}},
+		"unified, routed": {unifiedSample, SessionIDParts{ProjectID: appID, CreatedAt: at, Random: r}},
+		"relayed": {
+			sessionID("1~" + key + "~~1767225600000~" + r + "~P~~"),
+			SessionIDParts{ProjectID: key, CreatedAt: at, Relayed: true, Random: r},
+		},
+		"the other prefix": {"2" + openTokSample[1:], SessionIDParts{ProjectID: key, CreatedAt: at, Random: r}},
+		"with a location hint": {
+			sessionID("1~" + key + "~203.0.113.7~1767225600000~" + r + "~~~"),
+			SessionIDParts{ProjectID: key, Location: "203.0.113.7", CreatedAt: at, Random: r},
+		},
+		"of 2014": {
+			sessionID("1~17012631~127.0.0.1~Wed Feb 26 18:57:24 PST 2014~0.54058874~"),
+			SessionIDParts{ProjectID: "17012631", Location: "127.0.0.1", Random: "0.54058874"},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +95,8 @@ func TestSessionIDRoundTrip(t *testing.T) {
 			Random:    rapid.StringMatching(`[A-Za-z0-9+/]{24}`).Draw(t, "random"),
 		}
 		id := want.Encode()
-		if len(id) > maxSessionID || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		if len(id) > maxSessionID ||
+			strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 			t.Fatalf("%q is too long or would need escaping in a path", id)
 		}
 		got, err := DecodeSessionID(id)
@@ -101,7 +111,10 @@ func TestSessionIDRoundTrip(t *testing.T) {
 
 // FuzzDecodeSessionID: whatever is accepted in the current shape is what encoding its parts gives.
 func FuzzDecodeSessionID(f *testing.F) {
-	for _, id := range []string{openTokSample, unifiedSample, "2" + openTokSample[1:], sessionID("1~17012631~127.0.0.1~Wed Feb 26 18:57:24 PST 2014~0.54058874~"), "1_", ""} {
+	for _, id := range []string{
+		openTokSample, unifiedSample, "2" + openTokSample[1:],
+		sessionID("1~17012631~127.0.0.1~Wed Feb 26 18:57:24 PST 2014~0.54058874~"), "1_", "",
+	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -112,7 +125,8 @@ func FuzzDecodeSessionID(f *testing.F) {
 		if len(id) > maxSessionID || p.ProjectID == "" || strings.ContainsAny(id, "/?#%+= \r\n") {
 			t.Fatalf("accepted %q as %+v", id, p)
 		}
-		if again := p.Encode(); !p.CreatedAt.IsZero() && strings.HasSuffix(plainOf(t, id), "~~") && again[2:] != id[2:] {
+		if again := p.Encode(); !p.CreatedAt.IsZero() && strings.HasSuffix(plainOf(t, id), "~~") &&
+			again[2:] != id[2:] {
 			t.Fatalf("%q decodes to %+v, which encodes to %q", id, p, again)
 		}
 	})

@@ -179,7 +179,9 @@ func TestPageIsSelfContained(t *testing.T) {
 	if w.Code != 200 || !strings.Contains(body, "<title>") {
 		t.Fatalf("%d %.200s", w.Code, body)
 	}
-	for _, pattern := range []string{`https?://`, `\ssrc=`, `@import`, `url\((?:[^d]|d[^a])`, `\son[a-z]+=`, `\sstyle=`, `innerHTML`, `\beval\b`} {
+	for _, pattern := range []string{
+		`https?://`, `\ssrc=`, `@import`, `url\((?:[^d]|d[^a])`, `\son[a-z]+=`, `\sstyle=`, `innerHTML`, `\beval\b`,
+	} {
 		if m := regexp.MustCompile(pattern).FindString(body); m != "" {
 			t.Errorf("the page has %q", m)
 		}
@@ -211,7 +213,8 @@ func BenchmarkSignal(b *testing.B) {
 				c.connect(sid, "publisher", "")
 				c.connect(sid, "publisher", "")
 				for pb.Next() {
-					r, err := http.NewRequest("POST", srv.URL+c.path(sid, "/signal"), strings.NewReader(`{"type":"x","data":"y"}`))
+					r, err := http.NewRequest("POST", srv.URL+c.path(sid, "/signal"),
+						strings.NewReader(`{"type":"x","data":"y"}`))
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -27,8 +27,9 @@ const (
 func TestTokenVectors(t *testing.T) {
 	s := newSimulator(t, Options{})
 	want := TokenInfo{
-		ProjectID: key, SessionID: openTokSample, Role: "publisher", Data: "user=ann lee&seat=7", LayoutClasses: []string{"focus", "small"},
-		IssuedAt: vectorTime, ExpiresAt: vectorTime + 86400,
+		ProjectID: key, SessionID: openTokSample, Role: "publisher", Data: "user=ann lee&seat=7",
+		LayoutClasses: []string{"focus", "small"},
+		IssuedAt:      vectorTime, ExpiresAt: vectorTime + 86400,
 	}
 	standard := strings.TrimPrefix(t1Vector, "T1==")
 	for name, token := range map[string]string{
@@ -49,13 +50,15 @@ func t1(sec string, q url.Values) string {
 	data := strings.ReplaceAll(q.Encode(), "+", "%20")
 	mac := hmac.New(sha1.New, []byte(sec))
 	mac.Write([]byte(data))
-	return "T1==" + base64.StdEncoding.EncodeToString([]byte("partner_id="+key+"&sig="+hex.EncodeToString(mac.Sum(nil))+":"+data))
+	return "T1==" +
+		base64.StdEncoding.EncodeToString([]byte("partner_id="+key+"&sig="+hex.EncodeToString(mac.Sum(nil))+":"+data))
 }
 
 func TestT1Tokens(t *testing.T) {
 	good := func(change url.Values) url.Values {
 		q := url.Values{
-			"session_id": {openTokSample}, "create_time": {"1767225600"}, "expire_time": {"1767312000"}, "nonce": {"0.5"}, "role": {"moderator"},
+			"session_id": {openTokSample}, "create_time": {"1767225600"}, "expire_time": {"1767312000"},
+			"nonce": {"0.5"}, "role": {"moderator"},
 			"connection_data": {`{"name":"Ms Jones"}`}, "scope": {"session.connect"}, "initial_layout_class_list": {""},
 		}
 		for k, v := range change {
@@ -168,7 +171,8 @@ func TestJWTTokens(t *testing.T) {
 		},
 	}
 	for _, env := range environments {
-		base := clientClaims(env, now, map[Environment]string{Unified: unifiedSample, OpenTok: openTokSample}[env], "moderator", "x")
+		base := clientClaims(env, now, map[Environment]string{Unified: unifiedSample, OpenTok: openTokSample}[env],
+			"moderator", "x")
 		for name, tc := range tests {
 			t.Run(string(env)+"/"+name, func(t *testing.T) {
 				checkConnect(t, newSimulator(t, Options{}), sign(env, with(base, tc.change)), tc.wantCode)
@@ -184,7 +188,8 @@ func TestJWTTokens(t *testing.T) {
 			other = hs256("x", base)
 		}
 		for name, token := range map[string]string{
-			"another key": other, "REST JWT": sign(env, restClaims(env, now)), "cut": sign(env, base)[:200], "empty": "", "long": strings.Repeat("a", maxJWT) + ".b.c",
+			"another key": other, "REST JWT": sign(env, restClaims(env, now)), "cut": sign(env, base)[:200],
+			"empty": "", "long": strings.Repeat("a", maxJWT) + ".b.c",
 		} {
 			t.Run(string(env)+"/"+name, func(t *testing.T) { checkConnect(t, newSimulator(t, Options{}), token, 1004) })
 		}
@@ -193,13 +198,17 @@ func TestJWTTokens(t *testing.T) {
 
 // FuzzConnectToken: no token but those that carry a good signature over good claims gets in.
 func FuzzConnectToken(f *testing.F) {
-	seeds := []string{jwtVector, t1Vector, rs256(rsaKey(), clientClaims(Unified, vectorTime, unifiedSample, "publisher", "x")), "", "T1==", "..", "e30.e30."}
+	seeds := []string{
+		jwtVector, t1Vector, rs256(rsaKey(), clientClaims(Unified, vectorTime, unifiedSample, "publisher", "x")), "",
+		"T1==", "..", "e30.e30.",
+	}
 	for _, token := range seeds {
 		f.Add(token)
 	}
 	payload := func(token string) string { // what is signed
 		if rest, ok := strings.CutPrefix(token, "T1=="); ok {
-			b, _ := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(rest, "=")))
+			b, _ := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_",
+				"/").Replace(strings.TrimRight(rest, "=")))
 			_, data, _ := strings.Cut(string(b), ":")
 			return data
 		}
@@ -213,7 +222,8 @@ func FuzzConnectToken(f *testing.F) {
 	s := New(Options{
 		Clock: testingclock.NewFakeClock(time.Unix(vectorTime+60, 0)),
 		Projects: []Project{
-			{Environment: Unified, ID: appID, PublicKey: &rsaKey().PublicKey}, {Environment: OpenTok, ID: key, Secret: secret},
+			{Environment: Unified, ID: appID, PublicKey: &rsaKey().PublicKey},
+			{Environment: OpenTok, ID: key, Secret: secret},
 		},
 	})
 	f.Fuzz(func(t *testing.T, token string) {

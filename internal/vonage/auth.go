@@ -60,7 +60,9 @@ func (c Credentials) signREST(now time.Time) (*restJWT, error) {
 	issued := now.Add(-jwtBackdate)
 	if c.p.environment == OpenTok {
 		expires := issued.Add(openTokJWTLifetime)
-		token, err := c.signJSON(openTokRESTClaims{c.p.id, openTokIssuerType, issued.Unix(), expires.Unix(), uuid.NewString()})
+		token, err := c.signJSON(openTokRESTClaims{
+			c.p.id, openTokIssuerType, issued.Unix(), expires.Unix(), uuid.NewString(),
+		})
 		return newRESTJWT(issued, expires, "X-OPENTOK-AUTH", token), err
 	}
 	expires := issued.Add(unifiedJWTLifetime)

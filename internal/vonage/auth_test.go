@@ -50,8 +50,14 @@ func TestRESTJWT(t *testing.T) {
 		wantPrefix string
 		want       map[string]any
 	}{
-		"Unified": {Unified, "Bearer ", map[string]any{"application_id": testAppID, "iat": float64(iat), "exp": float64(iat + 900)}},
-		"OpenTok": {OpenTok, "", map[string]any{"iss": testAPIKey, "ist": "project", "iat": float64(iat), "exp": float64(iat + 300)}},
+		"Unified": {
+			Unified, "Bearer ",
+			map[string]any{"application_id": testAppID, "iat": float64(iat), "exp": float64(iat + 900)},
+		},
+		"OpenTok": {
+			OpenTok, "",
+			map[string]any{"iss": testAPIKey, "ist": "project", "iat": float64(iat), "exp": float64(iat + 300)},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -134,12 +140,19 @@ func TestRefusedJWT(t *testing.T) {
 		want     []Class
 		wantJWTs []int
 	}{
-		"never accepted":            {[]int{403, 403, 204}, []Class{ClassCredentials, ClassCredentials, ""}, []int{1, 2, 3}},
-		"no longer accepted":        {[]int{204, 403, 204, 204}, []Class{"", "", ""}, []int{1, 1, 2, 2}},
-		"no longer accepted, 401":   {[]int{404, 401, 204}, []Class{ClassNoRecipients, ""}, []int{1, 1, 2}},
-		"revoked":                   {[]int{204, 403, 403, 403, 403}, []Class{"", ClassCredentials, ClassCredentials, ClassCredentials}, []int{1, 1, 2, 3, 4}},
-		"a failure accepts nothing": {[]int{500, 403, 403}, []Class{ClassAmbiguous, ClassCredentials, ClassCredentials}, []int{1, 1, 2}},
-		"the second answer counts":  {[]int{204, 403, 413}, []Class{"", ClassTerminal}, []int{1, 1, 2}},
+		"never accepted": {
+			[]int{403, 403, 204}, []Class{ClassCredentials, ClassCredentials, ""}, []int{1, 2, 3},
+		},
+		"no longer accepted":      {[]int{204, 403, 204, 204}, []Class{"", "", ""}, []int{1, 1, 2, 2}},
+		"no longer accepted, 401": {[]int{404, 401, 204}, []Class{ClassNoRecipients, ""}, []int{1, 1, 2}},
+		"revoked": {
+			[]int{204, 403, 403, 403, 403}, []Class{"", ClassCredentials, ClassCredentials, ClassCredentials},
+			[]int{1, 1, 2, 3, 4},
+		},
+		"a failure accepts nothing": {
+			[]int{500, 403, 403}, []Class{ClassAmbiguous, ClassCredentials, ClassCredentials}, []int{1, 1, 2},
+		},
+		"the second answer counts": {[]int{204, 403, 413}, []Class{"", ClassTerminal}, []int{1, 1, 2}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -34,10 +34,12 @@ type operation struct {
 var (
 	createSession    = operation{name: OpCreateSession, notFound: ClassTransient, maxReply: maxReplyBytes}
 	signal           = operation{name: OpSignal, notFound: ClassNoRecipients, urgent: true, maxReply: maxReplyBytes}
-	signalConnection = operation{name: OpSignalConnection, notFound: ClassNoRecipients, urgent: true, maxReply: maxReplyBytes}
-	listConnections  = operation{name: OpListConnections, idempotent: true, maxReply: maxConnectionsReplyBytes}
-	forceDisconnect  = operation{name: OpForceDisconnect, idempotent: true, maxReply: maxReplyBytes}
-	probe            = operation{name: OpProbe, idempotent: true, notFound: ClassTransient, maxReply: maxReplyBytes}
+	signalConnection = operation{
+		name: OpSignalConnection, notFound: ClassNoRecipients, urgent: true, maxReply: maxReplyBytes,
+	}
+	listConnections = operation{name: OpListConnections, idempotent: true, maxReply: maxConnectionsReplyBytes}
+	forceDisconnect = operation{name: OpForceDisconnect, idempotent: true, maxReply: maxReplyBytes}
+	probe           = operation{name: OpProbe, idempotent: true, notFound: ClassTransient, maxReply: maxReplyBytes}
 )
 
 // unclear is the class of an operation that may or may not have taken effect.
@@ -249,7 +251,9 @@ func (c *Client) judge(parent, ctx context.Context, r request, resp *http.Respon
 
 // refusal is the error for a status that is no success.
 func (c *Client) refusal(op operation, class Class, resp *http.Response, vendor string) *Error {
-	e := &Error{Op: op.name, Class: class, Status: resp.StatusCode, Detail: describe(class, resp.StatusCode), Sent: true}
+	e := &Error{
+		Op: op.name, Class: class, Status: resp.StatusCode, Detail: describe(class, resp.StatusCode), Sent: true,
+	}
 	if vendor != "" {
 		e.Detail += "; it says: " + vendor
 	}

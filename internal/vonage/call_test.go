@@ -26,7 +26,9 @@ type seen struct {
 }
 
 func TestRequests(t *testing.T) {
-	options := SessionOptions{ArchiveMode: Always, ArchiveName: "a b&c", ArchiveResolution: "1280x720", Location: "203.0.113.7"}
+	options := SessionOptions{
+		ArchiveMode: Always, ArchiveName: "a b&c", ArchiveResolution: "1280x720", Location: "203.0.113.7",
+	}
 	create := func(o SessionOptions) func(context.Context, *Client) error {
 		return func(ctx context.Context, c *Client) error {
 			_, err := c.CreateSession(ctx, o)
@@ -40,16 +42,32 @@ func TestRequests(t *testing.T) {
 		run  func(context.Context, *Client) error
 		want seen
 	}{
-		"create":          {create(SessionOptions{}), seen{"POST", "/session/create", "", form, text, "test/1", "archiveMode=manual&p2p.preference=disabled"}},
-		"create, relayed": {create(SessionOptions{MediaMode: Relayed, ArchiveMode: Manual}), seen{"POST", "/session/create", "", form, text, "test/1", "archiveMode=manual&p2p.preference=enabled"}},
+		"create": {
+			create(SessionOptions{}),
+			seen{"POST", "/session/create", "", form, text, "test/1", "archiveMode=manual&p2p.preference=disabled"},
+		},
+		"create, relayed": {
+			create(SessionOptions{MediaMode: Relayed, ArchiveMode: Manual}),
+			seen{"POST", "/session/create", "", form, text, "test/1", "archiveMode=manual&p2p.preference=enabled"},
+		},
 		"create, archived": {create(options), seen{"POST", "/session/create", "", form, text, "test/1",
-			"archiveMode=always&archiveName=a+b%26c&archiveResolution=1280x720&location=203.0.113.7&p2p.preference=disabled"}},
-		"create, encrypted": {create(SessionOptions{EndToEndEncryption: true}), seen{"POST", "/session/create", "", form, text, "test/1", "archiveMode=manual&e2ee=true&p2p.preference=disabled"}},
+			"archiveMode=always&archiveName=a+b%26c&archiveResolution=1280x720&location=203.0.113.7" +
+				"&p2p.preference=disabled"}},
+		"create, encrypted": {
+			create(SessionOptions{EndToEndEncryption: true}),
+			seen{
+				"POST", "/session/create", "", form, text, "test/1",
+				"archiveMode=manual&e2ee=true&p2p.preference=disabled",
+			},
+		},
 		"signal": {
 			func(ctx context.Context, c *Client) error {
 				return c.Signal(ctx, openTokSession, Signal{Type: "room-assign", Data: `{"room":"<3>"}`})
 			},
-			seen{"POST", session + "/signal", "", text, text, "test/1", `{"type":"room-assign","data":"{\"room\":\"<3>\"}"}`},
+			seen{
+				"POST", session + "/signal", "", text, text, "test/1",
+				`{"type":"room-assign","data":"{\"room\":\"<3>\"}"}`,
+			},
 		},
 		"signal without data": {
 			func(ctx context.Context, c *Client) error { return c.Signal(ctx, openTokSession, Signal{Type: "x"}) },
@@ -59,7 +77,10 @@ func TestRequests(t *testing.T) {
 			func(ctx context.Context, c *Client) error {
 				return c.SignalConnection(ctx, openTokSession, testConnection, Signal{Type: "x", Data: "y"})
 			},
-			seen{"POST", session + "/connection/" + testConnection + "/signal", "", text, text, "test/1", `{"type":"x","data":"y"}`},
+			seen{
+				"POST", session + "/connection/" + testConnection + "/signal", "", text, text, "test/1",
+				`{"type":"x","data":"y"}`,
+			},
 		},
 		"list": {
 			func(ctx context.Context, c *Client) error {
@@ -74,16 +95,23 @@ func TestRequests(t *testing.T) {
 			},
 			seen{"DELETE", session + "/connection/" + testConnection, "", "", text, "test/1", ""},
 		},
-		"probe": {func(ctx context.Context, c *Client) error { return c.Probe(ctx) }, seen{"GET", base + "/archive", "count=1", "", text, "test/1", ""}},
+		"probe": {
+			func(ctx context.Context, c *Client) error { return c.Probe(ctx) },
+			seen{"GET", base + "/archive", "count=1", "", text, "test/1", ""},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got seen
-			client := newTestClient(t, OpenTok, http.StripPrefix("/base", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				got = seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept"), r.UserAgent(), string(body)}
-				goodReply(w, r)
-			})), WithUserAgent("test/1"), func(s *settings) { s.endpoint += "/base/" })
+			client := newTestClient(t, OpenTok,
+				http.StripPrefix("/base", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					body, _ := io.ReadAll(r.Body)
+					got = seen{
+						r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept"),
+						r.UserAgent(), string(body),
+					}
+					goodReply(w, r)
+				})), WithUserAgent("test/1"), func(s *settings) { s.endpoint += "/base/" })
 			if err := tc.run(t.Context(), client); err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +207,8 @@ func TestStatuses(t *testing.T) {
 					return
 				}
 				e := err.(*Error)
-				if e.Op != call.op || e.Status != status || !e.Sent || e.Detail == "" || strings.Contains(err.Error(), foreignText) {
+				if e.Op != call.op || e.Status != status || !e.Sent || e.Detail == "" ||
+					strings.Contains(err.Error(), foreignText) {
 					t.Errorf("error = %#v", e)
 				}
 			})
@@ -193,20 +222,52 @@ func TestErrorTexts(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"known message":          {403, `{"code":-1,"message":"` + vendorText + `","description":"x"}`, "signal: vonage refused the credentials: check the key, the project ID and the clock; it says: " + vendorText + " (HTTP 403)"},
-		"known, in other case":   {403, `{"message":" INVALID SIGNATURE. "}`, "signal: vonage refused the credentials: check the key, the project ID and the clock; it says: Invalid signature (HTTP 403)"},
-		"known description":      {400, `{"message":"x","description":"Signal payload 'data' must be set"}`, "signal: vonage refused the request as invalid; it says: Signal payload 'data' must be set (HTTP 400)"},
-		"RFC 7807":               {401, `{"type":"https://x","title":"Unauthorized","detail":"` + foreignText + `"}`, "signal: vonage refused the credentials: check the key, the project ID and the clock; it says: Unauthorized (HTTP 401)"},
-		"known with more":        {403, `{"message":"Invalid signature ` + foreignText + `"}`, "signal: vonage refused the credentials: check the key, the project ID and the clock (HTTP 403)"},
-		"message of other type":  {413, `{"message":{"message":"Invalid signature"}}`, "signal: vonage refused the request as too large (HTTP 413)"},
-		"XML":                    {503, `<errorPayload><message>Invalid signature</message></errorPayload>`, "signal: the server failed; the request may have taken effect (HTTP 503)"},
-		"empty":                  {404, ``, "signal: nobody is connected (HTTP 404)"},
-		"no clients":             {404, `{"message":"Not found. No clients are actively connected to the OpenTok session."}`, "signal: nobody is connected; it says: Not found. No clients are actively connected to the OpenTok session. (HTTP 404)"},
-		"known, beyond the cap":  {403, `{"x":"` + strings.Repeat("x", maxReplyBytes) + `","message":"Invalid signature"}`, "signal: vonage refused the credentials: check the key, the project ID and the clock (HTTP 403)"},
-		"429":                    {429, ``, "signal: vonage's request limit is reached: try again later (HTTP 429)"},
-		"a web page for a reply": {200, `<html>` + foreignText, "signal: the reply is a web page, not Vonage's: check the endpoint (HTTP 200)"},
-		"a list for a reply":     {200, `[]`, "signal: the reply is not the JSON expected (HTTP 200)"},
-		"half an object":         {200, `{"message`, "signal: the reply is not the JSON expected (HTTP 200)"},
+		"known message": {
+			403, `{"code":-1,"message":"` + vendorText + `","description":"x"}`,
+			"signal: vonage refused the credentials: check the key, the project ID and the clock; it says: " +
+				vendorText + " (HTTP 403)",
+		},
+		"known, in other case": {
+			403, `{"message":" INVALID SIGNATURE. "}`,
+			"signal: vonage refused the credentials: check the key, the project ID and the clock; it says: Invalid " +
+				"signature (HTTP 403)",
+		},
+		"known description": {
+			400, `{"message":"x","description":"Signal payload 'data' must be set"}`,
+			"signal: vonage refused the request as invalid; it says: Signal payload 'data' must be set (HTTP 400)",
+		},
+		"RFC 7807": {
+			401, `{"type":"https://x","title":"Unauthorized","detail":"` + foreignText + `"}`,
+			"signal: vonage refused the credentials: check the key, the project ID and the clock; it says: " +
+				"Unauthorized (HTTP 401)",
+		},
+		"known with more": {
+			403, `{"message":"Invalid signature ` + foreignText + `"}`,
+			"signal: vonage refused the credentials: check the key, the project ID and the clock (HTTP 403)",
+		},
+		"message of other type": {
+			413, `{"message":{"message":"Invalid signature"}}`,
+			"signal: vonage refused the request as too large (HTTP 413)",
+		},
+		"XML": {
+			503, `<errorPayload><message>Invalid signature</message></errorPayload>`,
+			"signal: the server failed; the request may have taken effect (HTTP 503)",
+		},
+		"empty": {404, ``, "signal: nobody is connected (HTTP 404)"},
+		"no clients": {
+			404, `{"message":"Not found. No clients are actively connected to the OpenTok session."}`,
+			"signal: nobody is connected; it says: Not found. No clients are actively connected to the OpenTok " +
+				"session. (HTTP 404)",
+		},
+		"known, beyond the cap": {403, `{"x":"` + strings.Repeat("x", maxReplyBytes) +
+			`","message":"Invalid signature"}`,
+			"signal: vonage refused the credentials: check the key, the project ID and the clock (HTTP 403)"},
+		"429": {429, ``, "signal: vonage's request limit is reached: try again later (HTTP 429)"},
+		"a web page for a reply": {
+			200, `<html>` + foreignText, "signal: the reply is a web page, not Vonage's: check the endpoint (HTTP 200)",
+		},
+		"a list for a reply": {200, `[]`, "signal: the reply is not the JSON expected (HTTP 200)"},
+		"half an object":     {200, `{"message`, "signal: the reply is not the JSON expected (HTTP 200)"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +291,8 @@ func TestSuccessWithoutAnswer(t *testing.T) {
 				continue
 			}
 			t.Run(call.op+" "+body, func(t *testing.T) {
-				client := newTestClient(t, OpenTok, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+				client := newTestClient(t, OpenTok,
+					http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
 				if err := call.run(t.Context(), client); err != nil {
 					t.Error(err)
 				}
@@ -240,27 +302,29 @@ func TestSuccessWithoutAnswer(t *testing.T) {
 }
 
 func TestCreateSessionReplies(t *testing.T) {
-	full := `[{"session_id":"` + openTokSession + `","project_id":"45828062","partner_id":"45828062","create_dt":"Wed Dec 31 16:00:00 PST 2025","session_status":null,"ice_credential_expiration":86100}]`
+	full := `[{"session_id":"` + openTokSession +
+		`","project_id":"45828062","partner_id":"45828062","create_dt":"Wed Dec 31 16:00:00 PST 2025","session_status":null,"ice_credential_expiration":86100}]`
 	pad := func(n int) string { return full + strings.Repeat(" ", n-len(full)) }
 	tests := map[string]struct {
 		body    string
 		wantErr string // "" for success
 	}{
-		"as captured":        {full, ""},
-		"ID only":            {`[{"session_id":"` + openTokSession + `"}]`, ""},
-		"at the cap":         {pad(maxReplyBytes), ""},
-		"over the cap":       {pad(maxReplyBytes + 1), "too long"},
-		"empty list":         {`[]`, "contains no session"},
-		"null":               {`null`, "contains no session"},
-		"empty ID":           {`[{"session_id":""}]`, "contains no session"},
-		"other key":          {`[{"sessionId":"` + openTokSession + `"}]`, "contains no session"},
-		"an object":          {`{"session_id":"` + openTokSession + `"}`, "not the JSON"},
-		"ID is a number":     {`[{"session_id":5}]`, "not the JSON"},
-		"empty body":         {``, "not the JSON"},
-		"cut JSON":           {full[:40], "not the JSON"},
-		"text after":         {full + "x", "not the JSON"},
-		"HTML":               {`<html><body>` + foreignText, "not the JSON"},
-		"XML":                {`<sessions><Session><session_id>` + openTokSession + `</session_id></Session></sessions>`, "not the JSON"},
+		"as captured":    {full, ""},
+		"ID only":        {`[{"session_id":"` + openTokSession + `"}]`, ""},
+		"at the cap":     {pad(maxReplyBytes), ""},
+		"over the cap":   {pad(maxReplyBytes + 1), "too long"},
+		"empty list":     {`[]`, "contains no session"},
+		"null":           {`null`, "contains no session"},
+		"empty ID":       {`[{"session_id":""}]`, "contains no session"},
+		"other key":      {`[{"sessionId":"` + openTokSession + `"}]`, "contains no session"},
+		"an object":      {`{"session_id":"` + openTokSession + `"}`, "not the JSON"},
+		"ID is a number": {`[{"session_id":5}]`, "not the JSON"},
+		"empty body":     {``, "not the JSON"},
+		"cut JSON":       {full[:40], "not the JSON"},
+		"text after":     {full + "x", "not the JSON"},
+		"HTML":           {`<html><body>` + foreignText, "not the JSON"},
+		"XML": {`<sessions><Session><session_id>` + openTokSession +
+			`</session_id></Session></sessions>`, "not the JSON"},
 		"malformed ID":       {`[{"session_id":"` + foreignText + `"}]`, "malformed or of another"},
 		"another project's":  {`[{"session_id":"` + unifiedSession + `"}]`, "malformed or of another"},
 		"deeply nested":      {strings.Repeat("[", maxReplyBytes), "not the JSON"},
@@ -279,7 +343,8 @@ func TestCreateSessionReplies(t *testing.T) {
 				}
 				return
 			}
-			if id != "" || ClassOf(err) != ClassAmbiguous || !strings.Contains(err.Error(), tc.wantErr) || strings.Contains(err.Error(), foreignText) {
+			if id != "" || ClassOf(err) != ClassAmbiguous || !strings.Contains(err.Error(), tc.wantErr) ||
+				strings.Contains(err.Error(), foreignText) {
 				t.Errorf("got %q, %v, want an ambiguous error with %q", id, err, tc.wantErr)
 			}
 		})
@@ -294,7 +359,8 @@ func TestListConnectionsReplies(t *testing.T) {
 		if i > 0 {
 			big.WriteString(",")
 		}
-		fmt.Fprintf(&big, `{ "connectionId": "09141e29-8770-439b-b180-%012d", "connectionState": "Connected", "createdAt": 1767225660101 }`, i)
+		fmt.Fprintf(&big,
+			`{ "connectionId": "09141e29-8770-439b-b180-%012d", "connectionState": "Connected", "createdAt": 1767225660101 }`, i)
 	}
 	big.WriteString(`]}`)
 	tests := map[string]struct {
@@ -315,18 +381,25 @@ func TestListConnectionsReplies(t *testing.T) {
 			{"connectionId":"d","createdAt":"yesterday"},
 			{"connectionId":"e","createdAt":-5},
 			{"connectionId":"f","createdAt":1e300}]}`,
-			[]Connection{{"a", ConnectionDisconnected, at}, {"b", ConnectionUnknown, time.Time{}}, {"c", ConnectionUnknown, time.Time{}},
-				{"d", ConnectionUnknown, time.Time{}}, {"e", ConnectionUnknown, time.Time{}}, {"f", ConnectionUnknown, time.Time{}}}, 0, ""},
+			[]Connection{{"a", ConnectionDisconnected, at}, {"b", ConnectionUnknown, time.Time{}},
+				{"c", ConnectionUnknown, time.Time{}},
+				{"d", ConnectionUnknown, time.Time{}}, {"e", ConnectionUnknown, time.Time{}},
+				{"f", ConnectionUnknown, time.Time{}}}, 0, ""},
 		"nobody":              {200, `{"count":0,"items":[]}`, nil, 0, ""},
 		"nobody, no items":    {200, `{"count":0}`, nil, 0, ""},
 		"nobody ever":         {404, `{"code":404}`, nil, 0, ""},
 		"the largest session": {200, big.String(), nil, 15000, ""},
-		"over the cap":        {200, `{"count":0,"items":[]}` + strings.Repeat(" ", maxConnectionsReplyBytes), nil, 0, "too long"},
-		"a list":              {200, `[]`, nil, 0, "not the JSON"},
-		"something else":      {200, `{}`, nil, 0, "not the JSON"},
-		"an ID with a path":   {200, `{"count":1,"items":[{"connectionId":"../../x"}]}`, nil, 0, "malformed connection"},
-		"no ID":               {200, `{"count":1,"items":[{}]}`, nil, 0, "malformed connection"},
-		"too long an ID":      {200, `{"count":1,"items":[{"connectionId":"` + strings.Repeat("x", 129) + `"}]}`, nil, 0, "malformed connection"},
+		"over the cap": {
+			200, `{"count":0,"items":[]}` + strings.Repeat(" ", maxConnectionsReplyBytes), nil, 0, "too long",
+		},
+		"a list":            {200, `[]`, nil, 0, "not the JSON"},
+		"something else":    {200, `{}`, nil, 0, "not the JSON"},
+		"an ID with a path": {200, `{"count":1,"items":[{"connectionId":"../../x"}]}`, nil, 0, "malformed connection"},
+		"no ID":             {200, `{"count":1,"items":[{}]}`, nil, 0, "malformed connection"},
+		"too long an ID": {
+			200, `{"count":1,"items":[{"connectionId":"` + strings.Repeat("x", 129) + `"}]}`, nil, 0,
+			"malformed connection",
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -397,26 +470,38 @@ func TestRefusedWithoutCall(t *testing.T) {
 		run     func(context.Context, *Client) error
 		wantErr string
 	}{
-		"media mode":                 {create(SessionOptions{MediaMode: "routed"}), "unknown media mode"},
-		"archive mode":               {create(SessionOptions{ArchiveMode: "always"}), "unknown archive mode"},
-		"relayed and archived":       {create(SessionOptions{MediaMode: Relayed, ArchiveMode: Always}), "needs media mode Routed"},
-		"relayed and encrypted":      {create(SessionOptions{MediaMode: Relayed, EndToEndEncryption: true}), "needs media mode Routed"},
-		"archived and encrypted":     {create(SessionOptions{ArchiveMode: Always, EndToEndEncryption: true}), "excludes"},
-		"archive name alone":         {create(SessionOptions{ArchiveName: "x"}), "need archive mode Always"},
-		"archive resolution alone":   {create(SessionOptions{ArchiveResolution: "640x480"}), "need archive mode Always"},
-		"archive name too long":      {create(SessionOptions{ArchiveMode: Always, ArchiveName: strings.Repeat("ü", 81)}), "80 characters"},
-		"archive name with control":  {create(SessionOptions{ArchiveMode: Always, ArchiveName: "a\nb"}), "control"},
-		"archive resolution unknown": {create(SessionOptions{ArchiveMode: Always, ArchiveResolution: "800x600"}), "unknown archive resolution"},
-		"location is a region":       {create(SessionOptions{Location: "eu"}), "IPv4"},
-		"location is IPv6":           {create(SessionOptions{Location: "2001:db8::1"}), "IPv4"},
-		"location, mapped":           {create(SessionOptions{Location: "::ffff:203.0.113.7"}), "IPv4"},
-		"no type":                    {send(Signal{Data: "x"}), "1 to 128"},
-		"type too long":              {send(Signal{Type: strings.Repeat("x", 129)}), "1 to 128"},
-		"type with a dot":            {send(Signal{Type: "a.b"}), "only letters"},
-		"type not ASCII":             {send(Signal{Type: "ü"}), "only letters"},
-		"data too long":              {send(Signal{Type: "x", Data: strings.Repeat("x", 8001)}), "has 8001 bytes"},
-		"data too long in bytes":     {send(Signal{Type: "x", Data: strings.Repeat("ü", 4001)}), "has 8002 bytes"},
-		"data not UTF-8":             {send(Signal{Type: "x", Data: "\xff"}), "UTF-8"},
+		"media mode":   {create(SessionOptions{MediaMode: "routed"}), "unknown media mode"},
+		"archive mode": {create(SessionOptions{ArchiveMode: "always"}), "unknown archive mode"},
+		"relayed and archived": {
+			create(SessionOptions{MediaMode: Relayed, ArchiveMode: Always}), "needs media mode Routed",
+		},
+		"relayed and encrypted": {
+			create(SessionOptions{MediaMode: Relayed, EndToEndEncryption: true}), "needs media mode Routed",
+		},
+		"archived and encrypted": {
+			create(SessionOptions{ArchiveMode: Always, EndToEndEncryption: true}), "excludes",
+		},
+		"archive name alone": {create(SessionOptions{ArchiveName: "x"}), "need archive mode Always"},
+		"archive resolution alone": {
+			create(SessionOptions{ArchiveResolution: "640x480"}), "need archive mode Always",
+		},
+		"archive name too long": {
+			create(SessionOptions{ArchiveMode: Always, ArchiveName: strings.Repeat("ü", 81)}), "80 characters",
+		},
+		"archive name with control": {create(SessionOptions{ArchiveMode: Always, ArchiveName: "a\nb"}), "control"},
+		"archive resolution unknown": {
+			create(SessionOptions{ArchiveMode: Always, ArchiveResolution: "800x600"}), "unknown archive resolution",
+		},
+		"location is a region":   {create(SessionOptions{Location: "eu"}), "IPv4"},
+		"location is IPv6":       {create(SessionOptions{Location: "2001:db8::1"}), "IPv4"},
+		"location, mapped":       {create(SessionOptions{Location: "::ffff:203.0.113.7"}), "IPv4"},
+		"no type":                {send(Signal{Data: "x"}), "1 to 128"},
+		"type too long":          {send(Signal{Type: strings.Repeat("x", 129)}), "1 to 128"},
+		"type with a dot":        {send(Signal{Type: "a.b"}), "only letters"},
+		"type not ASCII":         {send(Signal{Type: "ü"}), "only letters"},
+		"data too long":          {send(Signal{Type: "x", Data: strings.Repeat("x", 8001)}), "has 8001 bytes"},
+		"data too long in bytes": {send(Signal{Type: "x", Data: strings.Repeat("ü", 4001)}), "has 8002 bytes"},
+		"data not UTF-8":         {send(Signal{Type: "x", Data: "\xff"}), "UTF-8"},
 		"another's session": {func(ctx context.Context, c *Client) error {
 			return c.Signal(ctx, unifiedSession, Signal{Type: "x"})
 		}, "another project"},
@@ -453,7 +538,9 @@ func TestRefusedWithoutCall(t *testing.T) {
 
 func TestSignalAtTheLimits(t *testing.T) {
 	client := newTestClient(t, OpenTok, http.HandlerFunc(goodReply))
-	err := client.Signal(t.Context(), openTokSession, Signal{Type: strings.Repeat("~", 128), Data: strings.Repeat("\x01", 8000)})
+	err := client.Signal(t.Context(), openTokSession, Signal{
+		Type: strings.Repeat("~", 128), Data: strings.Repeat("\x01", 8000),
+	})
 	if err != nil {
 		t.Error(err)
 	}
@@ -469,7 +556,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}))
 		for _, call := range allCalls(OpenTok) {
-			if err := call.run(t.Context(), client); ClassOf(err) != ClassTransient || !strings.Contains(err.Error(), "redirects elsewhere") {
+			if err := call.run(t.Context(), client); ClassOf(err) != ClassTransient ||
+				!strings.Contains(err.Error(), "redirects elsewhere") {
 				t.Errorf("%s: error = %v", call.op, err)
 			}
 		}
@@ -568,7 +656,8 @@ func TestNewClientErrors(t *testing.T) {
 				}
 				return
 			}
-			if c != nil || err == nil || !strings.Contains(err.Error(), tc.wantErr) || strings.Contains(err.Error(), "s3cr3t") {
+			if c != nil || err == nil || !strings.Contains(err.Error(), tc.wantErr) ||
+				strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("error = %v, want one with %q", err, tc.wantErr)
 			}
 		})

@@ -30,7 +30,8 @@ func TestOutage(t *testing.T) {
 				case out:
 					return nil, syscall.ECONNREFUSED
 				case r.Method == http.MethodGet:
-					return reply(http.StatusOK, http.Header{"Content-Type": {"application/json"}}, `{"count":0,"items":[]}`), nil
+					return reply(http.StatusOK, http.Header{"Content-Type": {"application/json"}},
+						`{"count":0,"items":[]}`), nil
 				default:
 					return reply(http.StatusNoContent, nil, ""), nil
 				}
@@ -93,10 +94,11 @@ func TestNoOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
-				client := newClientFor(t, OpenTok, WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-					n++
-					return reply(replies[n%len(replies)], nil, ""), nil
-				})))
+				client := newClientFor(t, OpenTok,
+					WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+						n++
+						return reply(replies[n%len(replies)], nil, ""), nil
+					})))
 				for range 5 * OutageThreshold {
 					_ = client.Signal(t.Context(), openTokSession, Signal{Type: "x"})
 					if client.Outage().Lasts() {
@@ -146,7 +148,8 @@ func TestCircuitState(t *testing.T) {
 				row++
 				s.failed(now)
 				s.endTrial()
-				if !s.outage.Lasts() || s.outage.NextTrial.Before(now.Add(firstTrial)) || s.outage.NextTrial.After(now.Add(lastTrial)) {
+				if !s.outage.Lasts() || s.outage.NextTrial.Before(now.Add(firstTrial)) ||
+					s.outage.NextTrial.After(now.Add(lastTrial)) {
 					t.Fatalf("the next trial is at %v, now is %v", s.outage.NextTrial, now)
 				}
 			},

@@ -83,7 +83,8 @@ func NewCredentials(env Environment, projectID string, key []byte) (Credentials,
 
 func newUnifiedCredentials(projectID string, key []byte) (Credentials, error) {
 	if !isUUID(projectID) {
-		return Credentials{}, errors.New("the project ID of a Unified account must be the application ID, a UUID with dashes")
+		return Credentials{}, errors.New("the project ID of a Unified account must be the application ID, a UUID " +
+			"with dashes")
 	}
 	private, err := parsePrivateKey(key)
 	if err != nil {
@@ -100,7 +101,8 @@ func newUnifiedCredentials(projectID string, key []byte) (Credentials, error) {
 
 func newOpenTokCredentials(projectID string, key []byte) (Credentials, error) {
 	if !isAPIKey(projectID) {
-		return Credentials{}, errors.New("the project ID of an OpenTok account must be the API key, 1 to 20 decimal digits")
+		return Credentials{}, errors.New("the project ID of an OpenTok account must be the API key, 1 to 20 " +
+			"decimal digits")
 	}
 	secret, err := parseSecret(key)
 	if err != nil {
@@ -128,7 +130,8 @@ func parsePrivateKey(key []byte) (*rsa.PrivateKey, error) {
 	}
 	block, rest := pem.Decode(key)
 	if block == nil {
-		return nil, errors.New("the private key is damaged PEM: store the file unchanged, with its line breaks and its -----END line")
+		return nil, errors.New("the private key is damaged PEM: store the file unchanged, with its line breaks and " +
+			"its -----END line")
 	}
 	if len(bytes.TrimSpace(rest)) != 0 {
 		return nil, errors.New("the private key holds more than one PEM block: keep the private key alone")
@@ -138,7 +141,8 @@ func parsePrivateKey(key []byte) (*rsa.PrivateKey, error) {
 		return nil, err
 	}
 	if bits := private.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return nil, fmt.Errorf("the private key has %d bits: RSA with %d to %d bits is needed", bits, minRSABits, maxRSABits)
+		return nil, fmt.Errorf("the private key has %d bits: RSA with %d to %d bits is needed", bits, minRSABits,
+			maxRSABits)
 	}
 	return private, nil
 }
@@ -151,13 +155,15 @@ func parsePrivateKeyBlock(block *pem.Block) (*rsa.PrivateKey, error) {
 	case "RSA PRIVATE KEY":
 		private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 		if err != nil {
-			return nil, errors.New("the private key is not a valid PKCS#1 RSA key: generate a new key pair for the application")
+			return nil, errors.New("the private key is not a valid PKCS#1 RSA key: generate a new key pair for the " +
+				"application")
 		}
 		return private, nil
 	case "PRIVATE KEY":
 		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
-			return nil, errors.New("the private key is not a valid PKCS#8 key: generate a new key pair for the application")
+			return nil, errors.New("the private key is not a valid PKCS#8 key: generate a new key pair for the " +
+				"application")
 		}
 		private, ok := parsed.(*rsa.PrivateKey)
 		if !ok {
@@ -167,7 +173,8 @@ func parsePrivateKeyBlock(block *pem.Block) (*rsa.PrivateKey, error) {
 	case "PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE":
 		return nil, errors.New("the key is not a private key: store the application's private key, not the public one")
 	default:
-		return nil, errors.New("the PEM block is not an RSA private key: its type must be PRIVATE KEY or RSA PRIVATE KEY")
+		return nil, errors.New("the PEM block is not an RSA private key: its type must be PRIVATE KEY or RSA " +
+			"PRIVATE KEY")
 	}
 }
 
@@ -180,7 +187,8 @@ func parseSecret(key []byte) ([]byte, error) {
 		}
 	}
 	if strings.HasPrefix(secret, "-----BEGIN ") {
-		return nil, errors.New("the API secret is a PEM key: OpenTok uses the project's API secret, Unified a private key")
+		return nil, errors.New("the API secret is a PEM key: OpenTok uses the project's API secret, Unified a " +
+			"private key")
 	}
 	if len(secret) < minSecretBytes || len(secret) > maxSecretBytes {
 		return nil, fmt.Errorf("the API secret has %d characters: it must have %d to %d (OpenTok's have 40)",
@@ -188,7 +196,8 @@ func parseSecret(key []byte) ([]byte, error) {
 	}
 	for i := range len(secret) {
 		if secret[i] <= ' ' || secret[i] > '~' {
-			return nil, errors.New("the API secret contains a blank, a control character or non-ASCII text: store the secret alone")
+			return nil, errors.New("the API secret contains a blank, a control character or non-ASCII text: store " +
+				"the secret alone")
 		}
 	}
 	return []byte(secret), nil

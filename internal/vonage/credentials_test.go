@@ -33,26 +33,34 @@ func TestNewCredentials(t *testing.T) {
 		key     string
 		wantErr string // part of it; "" for none
 	}{
-		"PKCS#8":                 {Unified, testAppID, good, ""},
-		"PKCS#1":                 {Unified, testAppID, string(pkcs1PEM(testKey())), ""},
-		"white space around":     {Unified, testAppID, "\n \t" + good + "\r\n\n", ""},
-		"Windows line ends":      {Unified, testAppID, strings.ReplaceAll(good, "\n", "\r\n"), ""},
-		"no newline at the end":  {Unified, testAppID, strings.TrimSpace(good), ""},
-		"upper-case ID":          {Unified, strings.ToUpper(testAppID), good, ""},
-		"empty":                  {Unified, testAppID, "", "empty"},
-		"blank":                  {Unified, testAppID, " \n", "empty"},
-		"not PEM":                {Unified, testAppID, testSecret, "not PEM"},
-		"text before":            {Unified, testAppID, "key: " + good, "not PEM"},
-		"text after":             {Unified, testAppID, good + "x", "more than one"},
-		"two keys":               {Unified, testAppID, good + good, "more than one"},
-		"on one line":            {Unified, testAppID, strings.Join(lines, ""), "damaged"},
-		"escaped line ends":      {Unified, testAppID, strings.Join(lines, `\n`), "damaged"},
-		"cut off":                {Unified, testAppID, good[:len(good)/2], "damaged"},
-		"a line missing":         {Unified, testAppID, strings.Join(append(lines[:3:3], lines[4:]...), "\n"), "not a valid PKCS#8"},
-		"damaged PKCS#1":         {Unified, testAppID, block("RSA PRIVATE KEY", []byte("nonsense")), "not a valid PKCS#1"},
-		"public key":             {Unified, testAppID, block("PUBLIC KEY", public), "not a private key"},
-		"encrypted":              {Unified, testAppID, block("ENCRYPTED PRIVATE KEY", public), "encrypted"},
-		"encrypted, old style":   {Unified, testAppID, strings.Replace(string(pkcs1PEM(testKey())), "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1), "encrypted"},
+		"PKCS#8":                {Unified, testAppID, good, ""},
+		"PKCS#1":                {Unified, testAppID, string(pkcs1PEM(testKey())), ""},
+		"white space around":    {Unified, testAppID, "\n \t" + good + "\r\n\n", ""},
+		"Windows line ends":     {Unified, testAppID, strings.ReplaceAll(good, "\n", "\r\n"), ""},
+		"no newline at the end": {Unified, testAppID, strings.TrimSpace(good), ""},
+		"upper-case ID":         {Unified, strings.ToUpper(testAppID), good, ""},
+		"empty":                 {Unified, testAppID, "", "empty"},
+		"blank":                 {Unified, testAppID, " \n", "empty"},
+		"not PEM":               {Unified, testAppID, testSecret, "not PEM"},
+		"text before":           {Unified, testAppID, "key: " + good, "not PEM"},
+		"text after":            {Unified, testAppID, good + "x", "more than one"},
+		"two keys":              {Unified, testAppID, good + good, "more than one"},
+		"on one line":           {Unified, testAppID, strings.Join(lines, ""), "damaged"},
+		"escaped line ends":     {Unified, testAppID, strings.Join(lines, `\n`), "damaged"},
+		"cut off":               {Unified, testAppID, good[:len(good)/2], "damaged"},
+		"a line missing": {
+			Unified, testAppID, strings.Join(append(lines[:3:3], lines[4:]...), "\n"), "not a valid PKCS#8",
+		},
+		"damaged PKCS#1": {
+			Unified, testAppID, block("RSA PRIVATE KEY", []byte("nonsense")), "not a valid PKCS#1",
+		},
+		"public key": {Unified, testAppID, block("PUBLIC KEY", public), "not a private key"},
+		"encrypted":  {Unified, testAppID, block("ENCRYPTED PRIVATE KEY", public), "encrypted"},
+		"encrypted, old style": {
+			Unified, testAppID,
+			strings.Replace(string(pkcs1PEM(testKey())), "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1),
+			"encrypted",
+		},
 		"elliptic curve":         {Unified, testAppID, string(pkcs8PEM(ec)), "not an RSA key"},
 		"elliptic curve, SEC 1":  {Unified, testAppID, block("EC PRIVATE KEY", public), "type must be"},
 		"1024 bits":              {Unified, testAppID, string(pkcs8PEM(newKey(1024))), "has 1024 bits"},
@@ -166,7 +174,9 @@ func TestZeroCredentials(t *testing.T) {
 	if c.Environment() != "" || c.ProjectID() != "" || c.KeyID() != "" {
 		t.Errorf("zero credentials have an identity: %v", c)
 	}
-	if _, err := c.MintToken(TokenOptions{SessionID: openTokSession, Role: RolePublisher, IssuedAt: testNow, ExpiresAt: testNow.Add(1e9)}); ClassOf(err) != ClassTerminal {
+	if _, err := c.MintToken(TokenOptions{
+		SessionID: openTokSession, Role: RolePublisher, IssuedAt: testNow, ExpiresAt: testNow.Add(1e9),
+	}); ClassOf(err) != ClassTerminal {
 		t.Errorf("MintToken: error = %v, want a terminal one", err)
 	}
 	if err := c.OwnsSession(openTokSession); err == nil {

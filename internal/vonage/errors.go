@@ -132,7 +132,8 @@ func classify(op operation, status int) Class {
 		return ClassCredentials
 	case status == http.StatusTooManyRequests:
 		return ClassRateLimited
-	case status == http.StatusBadRequest, status == http.StatusMethodNotAllowed, status == http.StatusRequestEntityTooLarge:
+	case status == http.StatusBadRequest, status == http.StatusMethodNotAllowed,
+		status == http.StatusRequestEntityTooLarge:
 		return ClassTerminal
 	case status >= 500, status == http.StatusRequestTimeout:
 		return op.unclear()

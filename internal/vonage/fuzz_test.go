@@ -12,7 +12,8 @@ import (
 
 func FuzzParseSessionID(f *testing.F) {
 	for _, id := range []string{
-		openTokSession, unifiedSession, "2" + openTokSession[1:], "", "1_", "_", "1_====", "1_\n", "T1==cGFydG5lcl9pZD0x",
+		openTokSession, unifiedSession, "2" + openTokSession[1:], "", "1_", "_", "1_====", "1_\n",
+		"T1==cGFydG5lcl9pZD0x",
 		formatSessionID("1~17012631~127.0.0.1~Wed Feb 26 18:57:24 PST 2014~0.54058874~"),
 		formatSessionID("1~a98e12ca-1111-4222-8333-fd4b5f30b9e9~~1672736878162~n/NxUKnCZV0TRzUJlcmDjCrx~P~~"),
 		formatSessionID("~~~~~~~~"), formatSessionID("1~1~~-1~"), formatSessionID("1~1~~99999999999999999999~"),
@@ -114,9 +115,12 @@ func knownKeyError(err error) bool {
 func FuzzReply(f *testing.F) {
 	created := `[{"session_id":"` + openTokSession + `"}]`
 	for _, body := range []string{
-		created, `[]`, `null`, `[null]`, `[{}]`, ``, `<html>`, `{"count":0,"items":[]}`, `{"count":"x"}`, `{"items":[null]}`,
-		`{"count":1,"items":[{"connectionId":"` + testConnection + `","connectionState":"Connected","createdAt":"1767225660101"}]}`,
-		`{"code":-1,"message":"Invalid signature","description":"Invalid signature"}`, `{"message":5}`, `{"createdAt":1e999}`,
+		created, `[]`, `null`, `[null]`, `[{}]`, ``, `<html>`, `{"count":0,"items":[]}`, `{"count":"x"}`,
+		`{"items":[null]}`,
+		`{"count":1,"items":[{"connectionId":"` + testConnection +
+			`","connectionState":"Connected","createdAt":"1767225660101"}]}`,
+		`{"code":-1,"message":"Invalid signature","description":"Invalid signature"}`, `{"message":5}`,
+		`{"createdAt":1e999}`,
 		`[{"session_id":"` + unifiedSession + `"}]`, created[:30], strings.Repeat("[", 100),
 	} {
 		for _, status := range []int{200, 204, 403, 404, 429, 503} {

@@ -69,7 +69,9 @@ func (g *gate) held(op string, now time.Time) *Error {
 	if left <= 0 {
 		return nil
 	}
-	return &Error{Op: op, Class: ClassRateLimited, RetryAfter: left, Detail: "held back: vonage's request limit was reached"}
+	return &Error{
+		Op: op, Class: ClassRateLimited, RetryAfter: left, Detail: "held back: vonage's request limit was reached",
+	}
 }
 
 // hold holds the account back for d from now.

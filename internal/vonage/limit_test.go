@@ -113,10 +113,11 @@ func TestRateLimitHoldsForTheSecondTry(t *testing.T) {
 		start := time.Now()
 		var got []time.Duration
 		statuses := []int{204, 403, 204}
-		client := newClientFor(t, OpenTok, WithRateLimit(1, 1), WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-			got = append(got, time.Since(start))
-			return reply(statuses[len(got)-1], nil, ""), nil
-		})))
+		client := newClientFor(t, OpenTok, WithRateLimit(1, 1),
+			WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+				got = append(got, time.Since(start))
+				return reply(statuses[len(got)-1], nil, ""), nil
+			})))
 		for range 2 {
 			if err := client.Signal(t.Context(), openTokSession, Signal{Type: "x"}); err != nil {
 				t.Fatal(err)
@@ -142,10 +143,11 @@ func TestTimeoutsOption(t *testing.T) {
 			t.Run(name+" "+call.op, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					start := time.Now()
-					client := newClientFor(t, OpenTok, append(tc.opts, WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
-						<-r.Context().Done()
-						return nil, context.Cause(r.Context())
-					})))...)
+					client := newClientFor(t, OpenTok,
+						append(tc.opts, WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+							<-r.Context().Done()
+							return nil, context.Cause(r.Context())
+						})))...)
 					err := call.run(t.Context(), client)
 					if ClassOf(err) != ClassTransient {
 						t.Errorf("error = %v, want a transient one", err)
@@ -176,13 +178,14 @@ func TestHeldBackAfter429(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fake := clocktesting.NewFakeClock(testNow)
 			requests := 0
-			client := newClientFor(t, OpenTok, WithClock(fake), WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-				requests++
-				if requests == 1 {
-					return reply(http.StatusTooManyRequests, http.Header{"Retry-After": {tc.retryAfter}}, ""), nil
-				}
-				return reply(http.StatusNoContent, nil, ""), nil
-			})))
+			client := newClientFor(t, OpenTok, WithClock(fake),
+				WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+					requests++
+					if requests == 1 {
+						return reply(http.StatusTooManyRequests, http.Header{"Retry-After": {tc.retryAfter}}, ""), nil
+					}
+					return reply(http.StatusNoContent, nil, ""), nil
+				})))
 			send := func() error { return client.Signal(t.Context(), openTokSession, Signal{Type: "x"}) }
 			if err := send(); ClassOf(err) != ClassRateLimited {
 				t.Fatalf("error = %v, want class RateLimited", err)
@@ -210,16 +213,19 @@ func TestHeldBackWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		requests := 0
-		client := newClientFor(t, OpenTok, WithRateLimit(1, 1), WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			requests++
-			return reply(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, ""), nil
-		})))
+		client := newClientFor(t, OpenTok, WithRateLimit(1, 1),
+			WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				requests++
+				return reply(http.StatusTooManyRequests, http.Header{"Retry-After": {"20"}}, ""), nil
+			})))
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				if err := client.Signal(t.Context(), openTokSession, Signal{Type: "x"}); ClassOf(err) != ClassRateLimited {
+				if err := client.Signal(
+					t.Context(), openTokSession, Signal{Type: "x"},
+				); ClassOf(err) != ClassRateLimited {
 					t.Errorf("error = %v, want class RateLimited", err)
 				}
 			})
@@ -236,10 +242,11 @@ func TestLimitsOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var got []time.Duration
-		options := []Option{WithRateLimit(1, 2), WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
-			got = append(got, time.Since(start))
-			return reply(http.StatusNoContent, nil, ""), nil
-		}))}
+		options := []Option{WithRateLimit(1, 2),
+			WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+				got = append(got, time.Since(start))
+				return reply(http.StatusNoContent, nil, ""), nil
+			}))}
 		before := newClientFor(t, OpenTok, options...)
 		after := newClientFor(t, OpenTok, append(options, WithLimitsOf(before))...)
 		for _, client := range []*Client{before, before, after, after} {

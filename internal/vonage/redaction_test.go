@@ -65,7 +65,9 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 				"outer": outer{c, client, c, []any{c, client}, map[string]Credentials{"x": c}},
 			}
 			for name, value := range values {
-				for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p", "%10.3v", "% x"} {
+				for _, verb := range []string{
+					"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p", "%10.3v", "% x",
+				} {
 					checkNoSecret(t, env, name+" with "+verb, fmt.Sprintf(verb, value))
 				}
 				marshalled, err := json.Marshal(value)
@@ -106,7 +108,8 @@ func TestErrorsShowNoSecret(t *testing.T) {
 			client := newTestClient(t, env, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				token := r.Header.Get("Authorization") + r.Header.Get("X-OPENTOK-AUTH")
-				said := fmt.Sprintf(`{"message":%q,"description":%q,"title":"%s"}`, token+" "+testSecret, body, testSecret)
+				said := fmt.Sprintf(`{"message":%q,"description":%q,"title":"%s"}`, token+" "+testSecret, body,
+					testSecret)
 				mu.Lock()
 				defer mu.Unlock()
 				switch mode {
@@ -132,7 +135,9 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				}
 			}))
 			failures := 0
-			for _, m := range []string{"200", "302", "400", "401", "403", "404", "413", "422", "429", "500", "503", "no HTTP", "cut"} {
+			for _, m := range []string{
+				"200", "302", "400", "401", "403", "404", "413", "422", "429", "500", "503", "no HTTP", "cut",
+			} {
 				mu.Lock()
 				mode = m
 				mu.Unlock()
@@ -145,7 +150,8 @@ func TestErrorsShowNoSecret(t *testing.T) {
 					for _, verb := range []string{"%v", "%+v", "%#v"} {
 						text := fmt.Sprintf(verb, err)
 						checkNoSecret(t, env, call.op+" "+m, text)
-						if strings.Contains(text, testSecret) || strings.Contains(text, "http://") || strings.Contains(text, "127.0.0.1") {
+						if strings.Contains(text, testSecret) || strings.Contains(text, "http://") ||
+							strings.Contains(text, "127.0.0.1") {
 							t.Errorf("%s %s repeats what the server said or where it is: %s", call.op, m, text)
 						}
 					}
@@ -161,13 +167,16 @@ func TestErrorsShowNoSecret(t *testing.T) {
 func TestKeyErrorsShowNoKey(t *testing.T) {
 	good := string(pkcs8PEM(testKey()))
 	for i := 30; i < len(good)-30; i += 97 {
-		for _, damaged := range []string{good[:i] + good[i+1:], good[:i] + "\x00" + good[i:], good[:i], good[:i] + "A" + good[i+1:]} {
+		for _, damaged := range []string{good[:i] + good[i+1:], good[:i] + "\x00" + good[i:], good[:i], good[:i] + "A" +
+			good[i+1:]} {
 			if _, err := NewCredentials(Unified, testAppID, []byte(damaged)); err != nil {
 				checkNoSecret(t, Unified, "error", err.Error())
 			}
 		}
 	}
-	for _, damaged := range []string{testSecret + "\x00", " " + testSecret, strings.Repeat(testSecret, 7), testSecret[:12]} {
+	for _, damaged := range []string{
+		testSecret + "\x00", " " + testSecret, strings.Repeat(testSecret, 7), testSecret[:12],
+	} {
 		_, err := NewCredentials(OpenTok, testAPIKey, []byte(damaged))
 		if err == nil {
 			t.Fatalf("no error")

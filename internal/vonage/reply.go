@@ -48,8 +48,8 @@ func (c Credentials) decodeSession(body []byte) (string, error) {
 	return sessions[0].ID, nil
 }
 
-// decodeNothing reads the reply to a call that has nothing to answer: 204, or another success with nothing or an object in it. Anything else is not
-// Vonage's, and says nothing of what Vonage did.
+// decodeNothing reads the reply to a call that has nothing to answer: 204, or another success with nothing or an object
+// in it. Anything else is not Vonage's, and says nothing of what Vonage did.
 func decodeNothing(body []byte) error {
 	var object map[string]json.RawMessage
 	if body = bytes.TrimSpace(body); len(body) > 0 && json.Unmarshal(body, &object) != nil {

@@ -98,7 +98,8 @@ func (o SessionOptions) withDefaults() (MediaMode, ArchiveMode) {
 }
 
 func isArchiveName(s string) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxArchiveNameRunes && !strings.ContainsFunc(s, unicode.IsControl)
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxArchiveNameRunes &&
+		!strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func isIPv4(s string) bool {

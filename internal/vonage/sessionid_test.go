@@ -44,10 +44,17 @@ func TestParseSessionID(t *testing.T) {
 			formatSessionID("1~17012631~~Sat Jul  5 18:57:24 PDT 2014~0.5~"),
 			SessionInfo{ProjectID: "17012631", CreatedAt: time.Date(2014, 7, 6, 1, 57, 24, 0, time.UTC)},
 		},
-		"unknown zone":       {formatSessionID("1~17012631~~Sat Jul  5 18:57:24 CEST 2014~0.5~"), SessionInfo{ProjectID: "17012631"}},
-		"no time":            {formatSessionID("1~17012631~~~0.5~"), SessionInfo{ProjectID: "17012631"}},
-		"time beyond reason": {formatSessionID("1~17012631~~99999999999999999999~0.5~"), SessionInfo{ProjectID: "17012631"}},
-		"more fields":        {formatSessionID("1~17012631~10.1.2.3~1767225600000~r~P~x~y~z"), SessionInfo{ProjectID: "17012631", Location: "10.1.2.3", CreatedAt: at2026, Relayed: true}},
+		"unknown zone": {
+			formatSessionID("1~17012631~~Sat Jul  5 18:57:24 CEST 2014~0.5~"), SessionInfo{ProjectID: "17012631"},
+		},
+		"no time": {formatSessionID("1~17012631~~~0.5~"), SessionInfo{ProjectID: "17012631"}},
+		"time beyond reason": {
+			formatSessionID("1~17012631~~99999999999999999999~0.5~"), SessionInfo{ProjectID: "17012631"},
+		},
+		"more fields": {
+			formatSessionID("1~17012631~10.1.2.3~1767225600000~r~P~x~y~z"),
+			SessionInfo{ProjectID: "17012631", Location: "10.1.2.3", CreatedAt: at2026, Relayed: true},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +104,8 @@ func TestParseSessionIDErrors(t *testing.T) {
 func TestParseSessionIDReadsWhatIsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := SessionInfo{
-			ProjectID: rapid.StringMatching(`[1-9][0-9]{0,19}|[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}`).Draw(t, "project"),
+			ProjectID: rapid.StringMatching(`[1-9][0-9]{0,19}|[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}`).Draw(t,
+				"project"),
 			Location:  rapid.StringMatching(`|([0-9]{1,3}\.){3}[0-9]{1,3}`).Draw(t, "location"),
 			CreatedAt: time.UnixMilli(rapid.Int64Range(1, maxEpochMillis).Draw(t, "ms")).UTC(),
 			Relayed:   rapid.Bool().Draw(t, "relayed"),
@@ -108,7 +116,9 @@ func TestParseSessionIDReadsWhatIsWritten(t *testing.T) {
 		}
 		random := rapid.StringMatching(`[A-Za-z0-9+/]{24}`).Draw(t, "random")
 		ms := rapid.Just(want.CreatedAt.UnixMilli()).Draw(t, "created")
-		got, err := ParseSessionID(formatSessionID(strings.Join([]string{"1", want.ProjectID, want.Location, itoa(ms), random, flag, "", ""}, "~")))
+		got, err := ParseSessionID(formatSessionID(strings.Join(
+			[]string{"1", want.ProjectID, want.Location, itoa(ms), random, flag, "", ""}, "~",
+		)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -134,11 +134,13 @@ func (c Credentials) checkTokenOptions(o TokenOptions) error {
 		return errors.New("unknown role: use moderator, publisher, subscriber or publisheronly")
 	}
 	if len(o.Data) > MaxConnectionDataBytes {
-		return fmt.Errorf("the connection data has %d bytes: at most %d are allowed", len(o.Data), MaxConnectionDataBytes)
+		return fmt.Errorf("the connection data has %d bytes: at most %d are allowed", len(o.Data),
+			MaxConnectionDataBytes)
 	}
 	layout := strings.Join(o.LayoutClasses, " ")
 	if len(layout) > MaxConnectionDataBytes {
-		return fmt.Errorf("the layout classes have %d bytes: at most %d are allowed", len(layout), MaxConnectionDataBytes)
+		return fmt.Errorf("the layout classes have %d bytes: at most %d are allowed", len(layout),
+			MaxConnectionDataBytes)
 	}
 	if !utf8.ValidString(o.Data) || !utf8.ValidString(layout) || !utf8.ValidString(o.ID) {
 		return errors.New("the connection data, layout classes or token ID are not valid UTF-8")

@@ -24,8 +24,9 @@ const (
 
 func TestMintTokenOpenTokVector(t *testing.T) {
 	got, err := testCredentials(t, OpenTok).MintToken(TokenOptions{
-		SessionID: openTokSession, Role: RolePublisher, Data: "user=ann lee&seat=7", LayoutClasses: []string{"focus", "small"},
-		IssuedAt: testNow, ExpiresAt: testNow.Add(24 * time.Hour), ID: openTokTokenVectorJ, Nonce: 123456789,
+		SessionID: openTokSession, Role: RolePublisher, Data: "user=ann lee&seat=7",
+		LayoutClasses: []string{"focus", "small"},
+		IssuedAt:      testNow, ExpiresAt: testNow.Add(24 * time.Hour), ID: openTokTokenVectorJ, Nonce: 123456789,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -116,22 +117,32 @@ func TestMintTokenBounds(t *testing.T) {
 		"1001 bytes of data":      {func(o *TokenOptions) { o.Data = strings.Repeat("x", 1001) }, "has 1001 bytes"},
 		"1000 characters, longer": {func(o *TokenOptions) { o.Data = strings.Repeat("ü", 1000) }, "has 2000 bytes"},
 		"data not UTF-8":          {func(o *TokenOptions) { o.Data = "\xff" }, "UTF-8"},
-		"layout too long":         {func(o *TokenOptions) { o.LayoutClasses = []string{strings.Repeat("x", 1001)} }, "layout"},
-		"30 days":                 {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(MaxTokenLifetime) }, ""},
-		"30 days and a second":    {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(MaxTokenLifetime + time.Second) }, "30 days"},
-		"one second":              {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(time.Second) }, ""},
-		"less than a second":      {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(999 * time.Millisecond) }, "before it is issued"},
-		"expired":                 {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(-time.Hour) }, "before it is issued"},
-		"no expiry":               {func(o *TokenOptions) { o.ExpiresAt = time.Time{} }, "before it is issued"},
-		"no time of issue":        {func(o *TokenOptions) { o.IssuedAt = time.Time{} }, "time of issue"},
-		"no role":                 {func(o *TokenOptions) { o.Role = "" }, "unknown role"},
-		"unknown role":            {func(o *TokenOptions) { o.Role = "Moderator" }, "unknown role"},
-		"malformed session":       {func(o *TokenOptions) { o.SessionID = "1_x" }, "malformed session ID"},
-		"another's session":       {func(o *TokenOptions) { o.SessionID = unifiedSession }, "another project"},
+		"layout too long": {
+			func(o *TokenOptions) { o.LayoutClasses = []string{strings.Repeat("x", 1001)} }, "layout",
+		},
+		"30 days": {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(MaxTokenLifetime) }, ""},
+		"30 days and a second": {
+			func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(MaxTokenLifetime + time.Second) }, "30 days",
+		},
+		"one second": {func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(time.Second) }, ""},
+		"less than a second": {
+			func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(999 * time.Millisecond) }, "before it is issued",
+		},
+		"expired": {
+			func(o *TokenOptions) { o.ExpiresAt = o.IssuedAt.Add(-time.Hour) }, "before it is issued",
+		},
+		"no expiry":         {func(o *TokenOptions) { o.ExpiresAt = time.Time{} }, "before it is issued"},
+		"no time of issue":  {func(o *TokenOptions) { o.IssuedAt = time.Time{} }, "time of issue"},
+		"no role":           {func(o *TokenOptions) { o.Role = "" }, "unknown role"},
+		"unknown role":      {func(o *TokenOptions) { o.Role = "Moderator" }, "unknown role"},
+		"malformed session": {func(o *TokenOptions) { o.SessionID = "1_x" }, "malformed session ID"},
+		"another's session": {func(o *TokenOptions) { o.SessionID = unifiedSession }, "another project"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			options := TokenOptions{SessionID: openTokSession, Role: RolePublisher, IssuedAt: testNow, ExpiresAt: testNow.Add(time.Hour)}
+			options := TokenOptions{
+				SessionID: openTokSession, Role: RolePublisher, IssuedAt: testNow, ExpiresAt: testNow.Add(time.Hour),
+			}
 			tc.change(&options)
 			token, err := testCredentials(t, OpenTok).MintToken(options)
 			if tc.wantErr == "" {

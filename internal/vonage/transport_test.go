@@ -116,7 +116,8 @@ func TestTimeoutBeforeSending(t *testing.T) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
-			client := newClientFor(t, OpenTok, WithEndpoint("http://127.0.0.1"), WithTransport(transport), WithClock(fake))
+			client := newClientFor(t, OpenTok, WithEndpoint("http://127.0.0.1"), WithTransport(transport),
+				WithClock(fake))
 			done := inBackground(t.Context(), call, client)
 			<-dialling
 			fake.Step(wantTimeout(call.op))
@@ -219,7 +220,8 @@ func TestConnectionLost(t *testing.T) {
 					hijack(w, end)
 				}))
 				err := call.run(t.Context(), client)
-				if ClassOf(err) != wantUnclear(call.op) || !err.(*Error).Sent || strings.Contains(err.Error(), foreignText) {
+				if ClassOf(err) != wantUnclear(call.op) || !err.(*Error).Sent ||
+					strings.Contains(err.Error(), foreignText) {
 					t.Errorf("error = %#v, want class %s, sent", err, wantUnclear(call.op))
 				}
 				if requests.Load() != 1 {
@@ -235,7 +237,9 @@ func TestNothingThere(t *testing.T) {
 	server.Close()
 	unresolvable := NewTransport()
 	unresolvable.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: foreignText, IsNotFound: true}}
+		return nil, &net.OpError{
+			Op: "dial", Err: &net.DNSError{Err: "no such host", Name: foreignText, IsNotFound: true},
+		}
 	}
 	tlsServer := httptest.NewUnstartedServer(http.NotFoundHandler())
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of our refusal
@@ -251,13 +255,16 @@ func TestNothingThere(t *testing.T) {
 		"refused":   {[]Option{WithEndpoint(server.URL)}, "refuses connections", syscall.ECONNREFUSED},
 		"DNS":       {[]Option{WithTransport(unresolvable)}, "cannot be resolved", nil},
 		"untrusted": {[]Option{WithEndpoint(tlsServer.URL)}, "certificate is not trusted", nil},
-		"no TLS":    {[]Option{WithEndpoint("https" + strings.TrimPrefix(plainServer.URL, "http"))}, "does not speak TLS", nil},
+		"no TLS": {
+			[]Option{WithEndpoint("https" + strings.TrimPrefix(plainServer.URL, "http"))}, "does not speak TLS", nil,
+		},
 	}
 	for name, tc := range tests {
 		for _, call := range allCalls(OpenTok) {
 			t.Run(name+" "+call.op, func(t *testing.T) {
 				err := call.run(t.Context(), newClientFor(t, OpenTok, tc.opts...))
-				if ClassOf(err) != ClassTransient || err.(*Error).Sent || !strings.Contains(err.Error(), tc.wantErr) || strings.Contains(err.Error(), foreignText) {
+				if ClassOf(err) != ClassTransient || err.(*Error).Sent || !strings.Contains(err.Error(), tc.wantErr) ||
+					strings.Contains(err.Error(), foreignText) {
 					t.Errorf("error = %#v, want a transient one, not sent, with %q", err, tc.wantErr)
 				}
 				if tc.wantWrap != nil && !errors.Is(err, tc.wantWrap) {

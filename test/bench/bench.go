@@ -90,7 +90,9 @@ func (b *bench) makeRooms(ctx context.Context, n int) ([]string, error) {
 	for i := range names {
 		names[i] = b.name("room")
 	}
-	return names, each(ctx, n, func(ctx context.Context, i int) error { return b.Client.Create(ctx, b.newRoom(names[i])) })
+	return names, each(ctx, n, func(ctx context.Context, i int) error {
+		return b.Client.Create(ctx, b.newRoom(names[i]))
+	})
 }
 
 // removeAll removes all rooms and sets, with an operator or without one.
@@ -105,7 +107,8 @@ func (b *bench) removeAll(ctx context.Context) error {
 		}
 		err = each(ctx, len(objects), func(ctx context.Context, i int) error {
 			object := objects[i].(client.Object)
-			err := b.Client.Patch(ctx, object, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
+			err := b.Client.Patch(ctx, object,
+				client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
 			if err == nil {
 				err = b.Client.Delete(ctx, object)
 			}
@@ -255,13 +258,15 @@ func (b *bench) mint(session string, p v1alpha1.Participant) (v1alpha1.Participa
 		role = vonage.RoleModerator
 	}
 	token, err := b.vendor.Credentials().MintToken(vonage.TokenOptions{
-		SessionID: session, Role: role, Data: `{"name":"` + string(p.Name) + `"}`, IssuedAt: now, ExpiresAt: now.Add(4 * time.Hour),
+		SessionID: session, Role: role, Data: `{"name":"` + string(p.Name) + `"}`, IssuedAt: now,
+		ExpiresAt: now.Add(4 * time.Hour),
 	})
 	if p.Role == "" {
 		p.Role = v1alpha1.RoleParticipant
 	}
 	return v1alpha1.ParticipantToken{Participant: p.Name, TokenStatus: v1alpha1.TokenStatus{
 		Role: p.Role, Token: token, InputsHash: "0123456789abcdef",
-		IssuedAt: metav1.NewTime(now.Truncate(time.Second)), ExpiresAt: metav1.NewTime(now.Add(4 * time.Hour).Truncate(time.Second)),
+		IssuedAt:  metav1.NewTime(now.Truncate(time.Second)),
+		ExpiresAt: metav1.NewTime(now.Add(4 * time.Hour).Truncate(time.Second)),
 	}}, err
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
-// The bare client does what an operator has to do, and nothing else: it watches nothing, compares nothing, and would do everything again after
-// a crash.
+// The bare client does what an operator has to do, and nothing else: it watches nothing, compares nothing, and would do
+// everything again after a crash.
 
 // serveRoom makes a room what it should be: its session, its tokens, one status.
 func (b *bench) serveRoom(ctx context.Context, room *v1alpha1.MeetingRoom) error {
@@ -35,9 +35,12 @@ func (b *bench) serveRoom(ctx context.Context, room *v1alpha1.MeetingRoom) error
 		}
 		st.Tokens = append(st.Tokens, token)
 	}
-	for _, typ := range []string{v1alpha1.ReadyCondition, v1alpha1.SessionReadyCondition, v1alpha1.TokensReadyCondition} {
+	for _, typ := range []string{
+		v1alpha1.ReadyCondition, v1alpha1.SessionReadyCondition, v1alpha1.TokensReadyCondition,
+	} {
 		st.Conditions = append(st.Conditions, metav1.Condition{
-			Type: typ, Status: metav1.ConditionTrue, ObservedGeneration: room.Generation, LastTransitionTime: metav1.Now(), Reason: "Floor",
+			Type: typ, Status: metav1.ConditionTrue, ObservedGeneration: room.Generation,
+			LastTransitionTime: metav1.Now(), Reason: "Floor",
 			Message: "the session is there and every participant has a valid token",
 		})
 	}
@@ -58,7 +61,9 @@ func (b *bench) floorOfRooms(ctx context.Context, n int) (time.Duration, error) 
 		}
 		base := room.DeepCopy()
 		controllerutil.AddFinalizer(room, v1alpha1.MeetingRoomFinalizer)
-		if err := b.Client.Patch(ctx, room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+		if err := b.Client.Patch(
+			ctx, room, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}),
+		); err != nil {
 			return err
 		}
 		return b.serveRoom(ctx, room)
@@ -82,8 +87,8 @@ func (b *bench) floorOfOneRoom(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// floorOfSet is how long the bare client takes to open breakout rooms: a set with its status twice (the plan before anybody is told, the end
-// after), the main room's lock, the rooms, and one signal to the main room.
+// floorOfSet is how long the bare client takes to open breakout rooms: a set with its status twice (the plan before
+// anybody is told, the end after), the main room's lock, the rooms, and one signal to the main room.
 func (b *bench) floorOfSet(ctx context.Context, main *v1alpha1.MeetingRoom, rooms int) (time.Duration, error) {
 	set := b.newSet(main.Name, rooms)
 	set.Finalizers = nil
@@ -117,7 +122,10 @@ func (b *bench) floorOfSet(ctx context.Context, main *v1alpha1.MeetingRoom, room
 		if err := b.serveRoom(ctx, room); err != nil {
 			return err
 		}
-		st := v1alpha1.BreakoutRoomStatus{Name: set.Spec.Rooms[i].Name, DisplayName: string(set.Spec.Rooms[i].Name), MeetingRoomName: room.Name, SessionID: room.Status.SessionID}
+		st := v1alpha1.BreakoutRoomStatus{
+			Name: set.Spec.Rooms[i].Name, DisplayName: string(set.Spec.Rooms[i].Name), MeetingRoomName: room.Name,
+			SessionID: room.Status.SessionID,
+		}
 		for _, p := range room.Spec.Participants[1:] {
 			st.Participants = append(st.Participants, p.Name)
 		}
@@ -130,7 +138,9 @@ func (b *bench) floorOfSet(ctx context.Context, main *v1alpha1.MeetingRoom, room
 	if err := b.Client.Status().Update(ctx, set); err != nil {
 		return 0, err
 	}
-	if err := b.vendor.Signal(ctx, main.Status.SessionID, vonage.Signal{Type: "breakout-room", Data: "{}"}); err != nil {
+	if err := b.vendor.Signal(
+		ctx, main.Status.SessionID, vonage.Signal{Type: "breakout-room", Data: "{}"},
+	); err != nil {
 		return 0, err
 	}
 	set.Status.State = v1alpha1.StateOpen

@@ -1,9 +1,9 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the operator, as a process of its own, against a real API server and the simulator of the Vonage API, and beside it
-// the floor: a bare client that makes the same writes to the API server, the same calls and the same signatures, at its best concurrency. It
-// prints a table, and writes it as JSON and as Markdown.
+// Command bench measures the operator, as a process of its own, against a real API server and the simulator of the
+// Vonage API, and beside it the floor: a bare client that makes the same writes to the API server, the same calls and
+// the same signatures, at its best concurrency. It prints a table, and writes it as JSON and as Markdown.
 //
 // Nothing here passes or fails by time: numbers are compared with targets by whoever reads them.
 package main
@@ -198,7 +198,8 @@ func (r report) json() string {
 
 func (r report) table() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s; %d runs.\n\n| %s |\n|%s\n", r.Machine, r.Runs, strings.Join(heads, " | "), strings.Repeat("---|", len(heads)))
+	fmt.Fprintf(&text, "%s; %d runs.\n\n| %s |\n|%s\n", r.Machine, r.Runs, strings.Join(heads, " | "),
+		strings.Repeat("---|", len(heads)))
 	for _, res := range r.Results {
 		fmt.Fprintf(&text, "| %s |\n", strings.Join(res.cells(), " | "))
 	}

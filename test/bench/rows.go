@@ -26,7 +26,10 @@ type row struct {
 }
 
 var rows = []row{
-	{"breakout-50", func(b *bench, ctx context.Context) ([]*result, error) { return b.breakout(ctx, 50, 100, "≤ 0.6 s") }},
+	{
+		"breakout-50",
+		func(b *bench, ctx context.Context) ([]*result, error) { return b.breakout(ctx, 50, 100, "≤ 0.6 s") },
+	},
 	{"breakout-200", func(b *bench, ctx context.Context) ([]*result, error) {
 		return b.breakout(ctx, 200, 200, "≤ 2 s, ratio ≤ 1.5")
 	}},
@@ -60,7 +63,10 @@ func (b *bench) withOperator(ctx context.Context, do func(*rig.Operator) error, 
 // breakout measures from the creation of a set to everybody having been told.
 func (b *bench) breakout(ctx context.Context, rooms, people int, target string) ([]*result, error) {
 	rooms, people = b.count(rooms), b.count(people)
-	res := &result{Name: fmt.Sprintf("%d breakout rooms, %d people, opened and delivered; vendor 100 ms", rooms, people), Unit: "s", Target: target}
+	res := &result{
+		Name: fmt.Sprintf("%d breakout rooms, %d people, opened and delivered; vendor 100 ms", rooms, people),
+		Unit: "s", Target: target,
+	}
 	b.Simulator.SetLatency(100 * time.Millisecond)
 	defer b.Simulator.SetLatency(0)
 	err := b.runs(func(int) error {
@@ -163,7 +169,10 @@ func (b *bench) listen(room *v1alpha1.MeetingRoom) error {
 // atOnce measures many rooms that are there when the operator starts.
 func (b *bench) atOnce(ctx context.Context) ([]*result, error) {
 	n := b.count(2000)
-	res := &result{Name: fmt.Sprintf("%d rooms at once, two tokens each; vendor 50 ms", n), Unit: "rooms/s", Target: "≥ 200/s, ratio ≥ 0.8"}
+	res := &result{
+		Name: fmt.Sprintf("%d rooms at once, two tokens each; vendor 50 ms", n), Unit: "rooms/s",
+		Target: "≥ 200/s, ratio ≥ 0.8",
+	}
 	b.Simulator.SetLatency(50 * time.Millisecond)
 	defer b.Simulator.SetLatency(0)
 	err := b.runs(func(int) error {
@@ -195,7 +204,8 @@ func (b *bench) atOnce(ctx context.Context) ([]*result, error) {
 				return err
 			}
 			res.note("writes per room", "", (after-before)/float64(n))
-			res.note("calls per room", "", float64(b.Simulator.LastSeq()-called-1)/float64(n)) // the account's check is not theirs
+			// the account's check is not theirs
+			res.note("calls per room", "", float64(b.Simulator.LastSeq()-called-1)/float64(n))
 			res.note("CPU per room", "ms", float64(cpu.Milliseconds())/float64(n))
 			res.note("peak memory", "MiB", float64(peak>>20))
 			return nil
@@ -271,7 +281,8 @@ func (b *bench) outage(ctx context.Context) ([]*result, error) {
 	n := b.count(2000)
 	const rate, burst, down = 200, 20, 15 * time.Second
 	res := &result{
-		Name: fmt.Sprintf("vendor down for %s, %d rooms waiting, %d/s and bursts of %d allowed: from its return to all Ready", down, n, rate, burst), Unit: "s",
+		Name: fmt.Sprintf("vendor down for %s, %d rooms waiting, %d/s and bursts of %d allowed: from its return "+
+			"to all Ready", down, n, rate, burst), Unit: "s",
 		Target: fmt.Sprintf("≤ %d s; never above the rate; ≤ 1 event per room", n/rate+60),
 	}
 	if err := b.limit(ctx, rate, burst); err != nil {
@@ -399,10 +410,14 @@ func (b *bench) leader(ctx context.Context) ([]*result, error) {
 // fleet measures an operator with many rooms that are as they should be.
 func (b *bench) fleet(ctx context.Context) ([]*result, error) {
 	n := b.count(10000)
-	quiet := &result{Name: fmt.Sprintf("restart with %d rooms, to quiet", n), Unit: "s", Target: "≤ 5 s, 0 writes, 0 calls"}
+	quiet := &result{
+		Name: fmt.Sprintf("restart with %d rooms, to quiet", n), Unit: "s", Target: "≤ 5 s, 0 writes, 0 calls",
+	}
 	first := &result{Name: "a room made as that process starts, to Ready", Unit: "s"}
 	meanwhile := &result{Name: "a new room while the others are looked at, p99", Unit: "s", Target: "≤ 1 s"}
-	memory := &result{Name: fmt.Sprintf("memory with %d rooms, two tokens each, resident", n), Unit: "MiB", Target: "≤ 160 MiB"}
+	memory := &result{
+		Name: fmt.Sprintf("memory with %d rooms, two tokens each, resident", n), Unit: "MiB", Target: "≤ 160 MiB",
+	}
 	noop := &result{Name: "a reconcile with nothing to do", Unit: "ms", Target: "≤ 0.2 ms, 0 writes, 0 calls"}
 	err := b.withOperator(ctx, func(*rig.Operator) error {
 		names, err := b.makeRooms(ctx, n)
@@ -475,8 +490,8 @@ func (b *bench) awaitReconciles(ctx context.Context, o *rig.Operator, n int) err
 	})
 }
 
-// restartMeanwhile measures rooms that are made one after the other from when a process starts: the first waits until its caches are filled, the
-// others come while it looks at everything.
+// restartMeanwhile measures rooms that are made one after the other from when a process starts: the first waits until
+// its caches are filled, the others come while it looks at everything.
 func (b *bench) restartMeanwhile(ctx context.Context, first, meanwhile *result) error {
 	return b.withOperator(ctx, func(*rig.Operator) error {
 		var times []float64

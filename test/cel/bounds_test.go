@@ -22,8 +22,9 @@ import (
 
 const dnsLabel = "pattern=^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
-// bounds is what the API asks for, CEL rules aside, by resource and field. It is written down here as well as in the Go types, so that no
-// bound changes unnoticed: TestBoundsAreComplete compares it with the generated CRDs, TestBounds with what the API server does.
+// bounds is what the API asks for, CEL rules aside, by resource and field. It is written down here as well as in the Go
+// types, so that no bound changes unnoticed: TestBoundsAreComplete compares it with the generated CRDs, TestBounds with
+// what the API server does.
 var bounds = map[string]map[string][]string{
 	"vonageaccounts": {
 		"":                                 {"required=spec"},
@@ -42,36 +43,38 @@ var bounds = map[string]map[string][]string{
 		"status.observedGeneration":        {"minimum=-1"},
 	},
 	"meetingrooms": {
-		"spec.accountRef":                         {"required=name"},
-		"spec.accountRef.name":                    {"minLength=1", "maxLength=253"},
-		"spec.displayName":                        {"minLength=1", "maxLength=64"},
-		"spec.participants":                       {"maxItems=1000", "unique=name"},
-		"spec.participants[]":                     {"required=name"},
-		"spec.participants[].connectionData":      {"minProperties=1", "maxProperties=8"},
-		"spec.participants[].connectionData{}":    {"minLength=0", "maxLength=64"},
-		"spec.participants[].name":                {"minLength=1", "maxLength=64"},
-		"spec.participants[].role":                {"enum=Host|CoHost|Participant|Viewer"},
-		"spec.session.archiveMode":                {"enum=Manual|Always"},
-		"spec.session.archiveName":                {"minLength=1", "maxLength=80"},
-		"spec.session.archiveResolution":          {"enum=640x480|480x640|1280x720|720x1280|1920x1080|1080x1920"},
-		"spec.session.encryption":                 {"enum=Standard|EndToEnd"},
-		"spec.session.location":                   {"minLength=7", "maxLength=15", "format=ipv4"},
-		"spec.session.mediaMode":                  {"enum=Routed|Relayed"},
-		"spec.sessionID":                          {"minLength=8", "maxLength=255", "pattern=^[12]_[A-Za-z0-9_-]+$"},
-		"spec.tokens.delivery":                    {"enum=Status|Secret"},
-		"spec.tokens.shared":                      {"minItems=1", "maxItems=4", "unique=items"},
-		"spec.tokens.shared[]":                    {"enum=Host|CoHost|Participant|Viewer"},
-		"spec.tokens.ttlSeconds":                  {"minimum=300", "maximum=2592000"},
-		"status.accountName":                      {"minLength=1", "maxLength=253"},
-		"status.activeBreakoutSet":                {"required=name", "required=uid"},
-		"status.activeBreakoutSet.name":           {"minLength=1", "maxLength=63"},
-		"status.activeBreakoutSet.uid":            {"minLength=1", "maxLength=64"},
-		"status.conditions":                       {"maxItems=16", "unique=type"},
-		"status.observedGeneration":               {"minimum=-1"},
-		"status.projectID":                        {"minLength=1", "maxLength=64"},
-		"status.sessionID":                        {"minLength=1", "maxLength=255"},
-		"status.sharedTokens":                     {"maxItems=4", "unique=role"},
-		"status.sharedTokens[]":                   {"required=expiresAt", "required=inputsHash", "required=issuedAt", "required=role"},
+		"spec.accountRef":                      {"required=name"},
+		"spec.accountRef.name":                 {"minLength=1", "maxLength=253"},
+		"spec.displayName":                     {"minLength=1", "maxLength=64"},
+		"spec.participants":                    {"maxItems=1000", "unique=name"},
+		"spec.participants[]":                  {"required=name"},
+		"spec.participants[].connectionData":   {"minProperties=1", "maxProperties=8"},
+		"spec.participants[].connectionData{}": {"minLength=0", "maxLength=64"},
+		"spec.participants[].name":             {"minLength=1", "maxLength=64"},
+		"spec.participants[].role":             {"enum=Host|CoHost|Participant|Viewer"},
+		"spec.session.archiveMode":             {"enum=Manual|Always"},
+		"spec.session.archiveName":             {"minLength=1", "maxLength=80"},
+		"spec.session.archiveResolution":       {"enum=640x480|480x640|1280x720|720x1280|1920x1080|1080x1920"},
+		"spec.session.encryption":              {"enum=Standard|EndToEnd"},
+		"spec.session.location":                {"minLength=7", "maxLength=15", "format=ipv4"},
+		"spec.session.mediaMode":               {"enum=Routed|Relayed"},
+		"spec.sessionID":                       {"minLength=8", "maxLength=255", "pattern=^[12]_[A-Za-z0-9_-]+$"},
+		"spec.tokens.delivery":                 {"enum=Status|Secret"},
+		"spec.tokens.shared":                   {"minItems=1", "maxItems=4", "unique=items"},
+		"spec.tokens.shared[]":                 {"enum=Host|CoHost|Participant|Viewer"},
+		"spec.tokens.ttlSeconds":               {"minimum=300", "maximum=2592000"},
+		"status.accountName":                   {"minLength=1", "maxLength=253"},
+		"status.activeBreakoutSet":             {"required=name", "required=uid"},
+		"status.activeBreakoutSet.name":        {"minLength=1", "maxLength=63"},
+		"status.activeBreakoutSet.uid":         {"minLength=1", "maxLength=64"},
+		"status.conditions":                    {"maxItems=16", "unique=type"},
+		"status.observedGeneration":            {"minimum=-1"},
+		"status.projectID":                     {"minLength=1", "maxLength=64"},
+		"status.sessionID":                     {"minLength=1", "maxLength=255"},
+		"status.sharedTokens":                  {"maxItems=4", "unique=role"},
+		"status.sharedTokens[]": {
+			"required=expiresAt", "required=inputsHash", "required=issuedAt", "required=role",
+		},
 		"status.sharedTokens[].expiresAt":         {"format=date-time"},
 		"status.sharedTokens[].inputsHash":        {"minLength=1", "maxLength=32"},
 		"status.sharedTokens[].issuedAt":          {"format=date-time"},
@@ -81,16 +84,18 @@ var bounds = map[string]map[string][]string{
 		"status.sharedTokens[].secretKeyRef.name": {"minLength=1", "maxLength=253"},
 		"status.sharedTokens[].token":             {"minLength=1", "maxLength=4096"},
 		"status.tokens":                           {"maxItems=1000"},
-		"status.tokens[]":                         {"required=expiresAt", "required=inputsHash", "required=issuedAt", "required=participant", "required=role"},
-		"status.tokens[].expiresAt":               {"format=date-time"},
-		"status.tokens[].inputsHash":              {"minLength=1", "maxLength=32"},
-		"status.tokens[].issuedAt":                {"format=date-time"},
-		"status.tokens[].participant":             {"minLength=1", "maxLength=64"},
-		"status.tokens[].role":                    {"enum=Host|CoHost|Participant|Viewer"},
-		"status.tokens[].secretKeyRef":            {"required=key", "required=name"},
-		"status.tokens[].secretKeyRef.key":        {"minLength=1", "maxLength=253"},
-		"status.tokens[].secretKeyRef.name":       {"minLength=1", "maxLength=253"},
-		"status.tokens[].token":                   {"minLength=1", "maxLength=4096"},
+		"status.tokens[]": {
+			"required=expiresAt", "required=inputsHash", "required=issuedAt", "required=participant", "required=role",
+		},
+		"status.tokens[].expiresAt":         {"format=date-time"},
+		"status.tokens[].inputsHash":        {"minLength=1", "maxLength=32"},
+		"status.tokens[].issuedAt":          {"format=date-time"},
+		"status.tokens[].participant":       {"minLength=1", "maxLength=64"},
+		"status.tokens[].role":              {"enum=Host|CoHost|Participant|Viewer"},
+		"status.tokens[].secretKeyRef":      {"required=key", "required=name"},
+		"status.tokens[].secretKeyRef.key":  {"minLength=1", "maxLength=253"},
+		"status.tokens[].secretKeyRef.name": {"minLength=1", "maxLength=253"},
+		"status.tokens[].token":             {"minLength=1", "maxLength=4096"},
 	},
 	"breakoutsets": {
 		"":                             {"required=spec"},
@@ -98,86 +103,92 @@ var bounds = map[string]map[string][]string{
 		"spec.assignment.mode":         {"enum=Automatic|Choose|Manual"},
 		"spec.assignment.placements":   {"maxItems=1000", "unique=participant"},
 		"spec.assignment.placements[]": {"required=participant", "required=room"},
-		"spec.assignment.placements[].participant":         {"minLength=1", "maxLength=64"},
-		"spec.assignment.placements[].room":                {"minLength=1", "maxLength=40", dnsLabel},
-		"spec.closeGraceSeconds":                           {"minimum=6", "maximum=600"},
-		"spec.durationSeconds":                             {"minimum=1", "maximum=86400"},
-		"spec.maxParticipants":                             {"minimum=0", "maximum=1000"},
-		"spec.meetingRoomRef":                              {"required=name"},
-		"spec.meetingRoomRef.name":                         {"minLength=1", "maxLength=253"},
-		"spec.openAt":                                      {"format=date-time"},
-		"spec.replicas":                                    {"minimum=0", "maximum=500"},
-		"spec.returnMode":                                  {"enum=Automatic|Manual"},
-		"spec.rooms":                                       {"maxItems=500", "unique=name"},
-		"spec.rooms[]":                                     {"required=name"},
-		"spec.rooms[].displayName":                         {"minLength=1", "maxLength=64"},
-		"spec.rooms[].maxParticipants":                     {"minimum=0", "maximum=1000"},
-		"spec.rooms[].name":                                {"minLength=1", "maxLength=40", dnsLabel},
-		"spec.state":                                       {"enum=Open|Closed"},
-		"spec.template.session.archiveMode":                {"enum=Manual|Always"},
-		"spec.template.session.archiveName":                {"minLength=1", "maxLength=80"},
-		"spec.template.session.archiveResolution":          {"enum=640x480|480x640|1280x720|720x1280|1920x1080|1080x1920"},
-		"spec.template.session.encryption":                 {"enum=Standard|EndToEnd"},
-		"spec.template.session.location":                   {"minLength=7", "maxLength=15", "format=ipv4"},
-		"spec.template.session.mediaMode":                  {"enum=Routed|Relayed"},
-		"spec.template.tokens.delivery":                    {"enum=Status|Secret"},
-		"spec.template.tokens.shared":                      {"minItems=1", "maxItems=4", "unique=items"},
-		"spec.template.tokens.shared[]":                    {"enum=Host|CoHost|Participant|Viewer"},
-		"spec.template.tokens.ttlSeconds":                  {"minimum=300", "maximum=2592000"},
-		"spec.warningSeconds":                              {"minimum=0", "maximum=3600"},
-		"status.accountName":                               {"minLength=1", "maxLength=253"},
-		"status.closedAt":                                  {"format=date-time"},
-		"status.closesAt":                                  {"format=date-time"},
-		"status.coHosts":                                   {"maxItems=1000"},
-		"status.coHosts[]":                                 {"minLength=1", "maxLength=64"},
-		"status.conditions":                                {"maxItems=16", "unique=type"},
-		"status.hosts":                                     {"maxItems=1000"},
-		"status.hosts[]":                                   {"minLength=1", "maxLength=64"},
-		"status.lastHandledResend":                         {"minLength=0", "maxLength=253"},
-		"status.mainDisplayName":                           {"minLength=1", "maxLength=253"},
-		"status.mainParticipants":                          {"maxItems=1000"},
-		"status.mainParticipants[]":                        {"minLength=1", "maxLength=64"},
-		"status.mainSessionID":                             {"minLength=1", "maxLength=255"},
-		"status.mode":                                      {"enum=Automatic|Choose|Manual"},
-		"status.observedGeneration":                        {"minimum=-1"},
-		"status.openedAt":                                  {"format=date-time"},
-		"status.readyRooms":                                {"minimum=0"},
-		"status.replicas":                                  {"minimum=0"},
-		"status.roomSummary":                               {"maxLength=16"},
-		"status.rooms":                                     {"maxItems=500"},
-		"status.rooms[]":                                   {"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID"},
-		"status.rooms[].displayName":                       {"minLength=1", "maxLength=80"},
-		"status.rooms[].maxParticipants":                   {"minimum=0", "maximum=1000"},
-		"status.rooms[].meetingRoomName":                   {"minLength=1", "maxLength=253"},
-		"status.rooms[].name":                              {"minLength=1", "maxLength=40", dnsLabel},
-		"status.rooms[].participants":                      {"maxItems=1000"},
-		"status.rooms[].participants[]":                    {"minLength=1", "maxLength=64"},
-		"status.rooms[].sessionID":                         {"minLength=1", "maxLength=255"},
-		"status.signals.failed":                            {"maxItems=1501"},
-		"status.signals.failed[]":                          {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.formerNames":                       {"maxItems=500"},
-		"status.signals.formerNames[]":                     {"required=displayName", "required=room"},
-		"status.signals.formerNames[].displayName":         {"minLength=1", "maxLength=80"},
-		"status.signals.formerNames[].room":                {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.missing":                           {"maxItems=1501"},
-		"status.signals.missing[]":                         {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.added":                     {"maxItems=500"},
-		"status.signals.pending.added[]":                   {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.announcement":              {"enum=Opening|Closing|Resend"},
-		"status.signals.pending.edited":                    {"maxItems=500"},
-		"status.signals.pending.edited[]":                  {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.moved":                     {"maxItems=1000"},
-		"status.signals.pending.moved[]":                   {"required=from", "required=participant"},
-		"status.signals.pending.moved[].from":              {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.moved[].notBefore":         {"format=date-time"},
-		"status.signals.pending.moved[].participant":       {"minLength=1", "maxLength=64"},
-		"status.signals.pending.newRooms":                  {"maxItems=500"},
-		"status.signals.pending.newRooms[]":                {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.formerEnds":                {"maxItems=8"},
-		"status.signals.pending.formerEnds[]":              {"format=date-time"},
-		"status.signals.pending.notBefore":                 {"format=date-time"},
-		"status.signals.pending.removed":                   {"maxItems=1000"},
-		"status.signals.pending.removed[]":                 {"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID"},
+		"spec.assignment.placements[].participant": {"minLength=1", "maxLength=64"},
+		"spec.assignment.placements[].room":        {"minLength=1", "maxLength=40", dnsLabel},
+		"spec.closeGraceSeconds":                   {"minimum=6", "maximum=600"},
+		"spec.durationSeconds":                     {"minimum=1", "maximum=86400"},
+		"spec.maxParticipants":                     {"minimum=0", "maximum=1000"},
+		"spec.meetingRoomRef":                      {"required=name"},
+		"spec.meetingRoomRef.name":                 {"minLength=1", "maxLength=253"},
+		"spec.openAt":                              {"format=date-time"},
+		"spec.replicas":                            {"minimum=0", "maximum=500"},
+		"spec.returnMode":                          {"enum=Automatic|Manual"},
+		"spec.rooms":                               {"maxItems=500", "unique=name"},
+		"spec.rooms[]":                             {"required=name"},
+		"spec.rooms[].displayName":                 {"minLength=1", "maxLength=64"},
+		"spec.rooms[].maxParticipants":             {"minimum=0", "maximum=1000"},
+		"spec.rooms[].name":                        {"minLength=1", "maxLength=40", dnsLabel},
+		"spec.state":                               {"enum=Open|Closed"},
+		"spec.template.session.archiveMode":        {"enum=Manual|Always"},
+		"spec.template.session.archiveName":        {"minLength=1", "maxLength=80"},
+		"spec.template.session.archiveResolution": {
+			"enum=640x480|480x640|1280x720|720x1280|1920x1080|1080x1920",
+		},
+		"spec.template.session.encryption": {"enum=Standard|EndToEnd"},
+		"spec.template.session.location":   {"minLength=7", "maxLength=15", "format=ipv4"},
+		"spec.template.session.mediaMode":  {"enum=Routed|Relayed"},
+		"spec.template.tokens.delivery":    {"enum=Status|Secret"},
+		"spec.template.tokens.shared":      {"minItems=1", "maxItems=4", "unique=items"},
+		"spec.template.tokens.shared[]":    {"enum=Host|CoHost|Participant|Viewer"},
+		"spec.template.tokens.ttlSeconds":  {"minimum=300", "maximum=2592000"},
+		"spec.warningSeconds":              {"minimum=0", "maximum=3600"},
+		"status.accountName":               {"minLength=1", "maxLength=253"},
+		"status.closedAt":                  {"format=date-time"},
+		"status.closesAt":                  {"format=date-time"},
+		"status.coHosts":                   {"maxItems=1000"},
+		"status.coHosts[]":                 {"minLength=1", "maxLength=64"},
+		"status.conditions":                {"maxItems=16", "unique=type"},
+		"status.hosts":                     {"maxItems=1000"},
+		"status.hosts[]":                   {"minLength=1", "maxLength=64"},
+		"status.lastHandledResend":         {"minLength=0", "maxLength=253"},
+		"status.mainDisplayName":           {"minLength=1", "maxLength=253"},
+		"status.mainParticipants":          {"maxItems=1000"},
+		"status.mainParticipants[]":        {"minLength=1", "maxLength=64"},
+		"status.mainSessionID":             {"minLength=1", "maxLength=255"},
+		"status.mode":                      {"enum=Automatic|Choose|Manual"},
+		"status.observedGeneration":        {"minimum=-1"},
+		"status.openedAt":                  {"format=date-time"},
+		"status.readyRooms":                {"minimum=0"},
+		"status.replicas":                  {"minimum=0"},
+		"status.roomSummary":               {"maxLength=16"},
+		"status.rooms":                     {"maxItems=500"},
+		"status.rooms[]": {
+			"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID",
+		},
+		"status.rooms[].displayName":                 {"minLength=1", "maxLength=80"},
+		"status.rooms[].maxParticipants":             {"minimum=0", "maximum=1000"},
+		"status.rooms[].meetingRoomName":             {"minLength=1", "maxLength=253"},
+		"status.rooms[].name":                        {"minLength=1", "maxLength=40", dnsLabel},
+		"status.rooms[].participants":                {"maxItems=1000"},
+		"status.rooms[].participants[]":              {"minLength=1", "maxLength=64"},
+		"status.rooms[].sessionID":                   {"minLength=1", "maxLength=255"},
+		"status.signals.failed":                      {"maxItems=1501"},
+		"status.signals.failed[]":                    {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.formerNames":                 {"maxItems=500"},
+		"status.signals.formerNames[]":               {"required=displayName", "required=room"},
+		"status.signals.formerNames[].displayName":   {"minLength=1", "maxLength=80"},
+		"status.signals.formerNames[].room":          {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.missing":                     {"maxItems=1501"},
+		"status.signals.missing[]":                   {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.added":               {"maxItems=500"},
+		"status.signals.pending.added[]":             {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.announcement":        {"enum=Opening|Closing|Resend"},
+		"status.signals.pending.edited":              {"maxItems=500"},
+		"status.signals.pending.edited[]":            {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.moved":               {"maxItems=1000"},
+		"status.signals.pending.moved[]":             {"required=from", "required=participant"},
+		"status.signals.pending.moved[].from":        {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.moved[].notBefore":   {"format=date-time"},
+		"status.signals.pending.moved[].participant": {"minLength=1", "maxLength=64"},
+		"status.signals.pending.newRooms":            {"maxItems=500"},
+		"status.signals.pending.newRooms[]":          {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.pending.formerEnds":          {"maxItems=8"},
+		"status.signals.pending.formerEnds[]":        {"format=date-time"},
+		"status.signals.pending.notBefore":           {"format=date-time"},
+		"status.signals.pending.removed":             {"maxItems=1000"},
+		"status.signals.pending.removed[]": {
+			"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID",
+		},
 		"status.signals.pending.removed[].displayName":     {"minLength=1", "maxLength=80"},
 		"status.signals.pending.removed[].maxParticipants": {"minimum=0", "maximum=1000"},
 		"status.signals.pending.removed[].meetingRoomName": {"minLength=1", "maxLength=253"},
@@ -198,13 +209,15 @@ var bounds = map[string]map[string][]string{
 		"status.signals.settledAt":                         {"format=date-time"},
 		"status.signals.startedAt":                         {"format=date-time"},
 		"status.state":                                     {"maxLength=32"},
-		"status.timer":                                     {"required=durationSeconds", "required=endTime", "required=returnMode"},
-		"status.timer.durationSeconds":                     {"minimum=1", "maximum=86400"},
-		"status.timer.endTime":                             {"format=date-time"},
-		"status.timer.returnMode":                          {"enum=Automatic|Manual"},
-		"status.timer.warningSeconds":                      {"minimum=0", "maximum=3600"},
-		"status.unassigned":                                {"maxItems=1000"},
-		"status.unassigned[]":                              {"minLength=1", "maxLength=64"},
+		"status.timer": {
+			"required=durationSeconds", "required=endTime", "required=returnMode",
+		},
+		"status.timer.durationSeconds": {"minimum=1", "maximum=86400"},
+		"status.timer.endTime":         {"format=date-time"},
+		"status.timer.returnMode":      {"enum=Automatic|Manual"},
+		"status.timer.warningSeconds":  {"minimum=0", "maximum=3600"},
+		"status.unassigned":            {"maxItems=1000"},
+		"status.unassigned[]":          {"minLength=1", "maxLength=64"},
 	},
 	"roomsignals": {
 		"":                              {"required=spec"},
@@ -258,7 +271,8 @@ status:
 spec:
   accountRef: {name: default}
   displayName: Algebra 101
-  session: {mediaMode: Routed, archiveMode: Always, archiveName: algebra, archiveResolution: 1280x720, location: 203.0.113.7, encryption: Standard}
+  session: {mediaMode: Routed, archiveMode: Always, archiveName: algebra, archiveResolution: 1280x720,
+    location: 203.0.113.7, encryption: Standard}
   sessionID: 1_abcdefgh
   participants: [{name: Ada, role: Host, connectionData: {department: maths}}]
   tokens: {ttlSeconds: 300, delivery: Secret, shared: [Host]}
@@ -299,7 +313,8 @@ spec:
   returnMode: Automatic
   closeGraceSeconds: 15
   template:
-    session: {mediaMode: Routed, archiveMode: Always, archiveName: groups, archiveResolution: 1280x720, location: 203.0.113.7, encryption: Standard}
+    session: {mediaMode: Routed, archiveMode: Always, archiveName: groups, archiveResolution: 1280x720,
+      location: 203.0.113.7, encryption: Standard}
     tokens: {ttlSeconds: 300, delivery: Secret, shared: [Host]}
 status:
   observedGeneration: 1
@@ -320,7 +335,8 @@ status:
   unassigned: [Ada]
   lastHandledResend: again
   conditions: [{type: Ready, status: "True", reason: Fine, message: "", lastTransitionTime: "2026-11-23T09:00:00Z"}]
-  rooms: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh, maxParticipants: 5, participants: [Ada]}]
+  rooms: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh,
+    maxParticipants: 5, participants: [Ada]}]
   timer: {endTime: "2026-11-23T09:15:00Z", durationSeconds: 900, warningSeconds: 30, returnMode: Automatic}
   signals:
     revision: 1
@@ -336,7 +352,8 @@ status:
       added: [red]
       newRooms: [red]
       edited: [red]
-      removed: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh, maxParticipants: 5, participants: [Ada]}]
+      removed: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh,
+        maxParticipants: 5, participants: [Ada]}]
       moved: [{participant: Ada, from: red, notBefore: "2026-11-23T09:15:00.000000Z"}]
       timer: Set
       formerEnds: ["2026-11-23T09:15:00Z"]
@@ -379,7 +396,9 @@ func TestBoundsAreComplete(t *testing.T) {
 		t.Run(resource, func(t *testing.T) {
 			got := map[string][]string{}
 			walk("", readSchema(t, resource), func(path string, schema *apiextensionsv1.JSONSchemaProps) {
-				isUpstream := slices.ContainsFunc(upstream, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+				isUpstream := slices.ContainsFunc(upstream, func(prefix string) bool {
+					return strings.HasPrefix(path, prefix)
+				})
 				if found := constraintsOf(schema); len(found) > 0 && !isUpstream {
 					got[path] = found
 				}
@@ -412,7 +431,9 @@ func TestBounds(t *testing.T) {
 						if !ok {
 							continue
 						}
-						checkBound(t, b, path, place, func() error { return try(t.Context(), resource, path, objects[i], fields) })
+						checkBound(t, b, path, place, func() error {
+							return try(t.Context(), resource, path, objects[i], fields)
+						})
 						return
 					}
 					t.Fatalf("no object in complete has %s", path)
@@ -422,7 +443,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// try has the API server check the fields: of a new object where the path is in its spec, of the stored object's status otherwise.
+// try has the API server check the fields: of a new object where the path is in its spec, of the stored object's status
+// otherwise.
 func try(ctx context.Context, resource, path string, stored *unstructured.Unstructured, fields map[string]any) error {
 	if !strings.HasPrefix(path, "status.") {
 		object := newObject(resource, map[string]any{})
@@ -483,8 +505,8 @@ func lookUp(fields map[string]any, path string) (slot, bool) {
 	return at, true
 }
 
-// checkBound tries values on both sides of the bound. Inside the API server must find nothing wrong with the field; outside it must say so in
-// the very words that users are to see.
+// checkBound tries values on both sides of the bound. Inside the API server must find nothing wrong with the field;
+// outside it must say so in the very words that users are to see.
 func checkBound(t *testing.T, b bound, path string, at slot, try func() error) {
 	t.Helper()
 	original := at.get()
@@ -533,7 +555,8 @@ func (b bound) inside(path string, original any) []any {
 		var values []any
 		for value := range strings.SplitSeq(b.text, "|") {
 			// What these need, or exclude, is tested with the CEL rules.
-			if !slices.Contains([]string{"Selector", "Relayed", "EndToEnd", "OpenTok"}, value) && !strings.HasSuffix(path, "archiveMode") {
+			if !slices.Contains([]string{"Selector", "Relayed", "EndToEnd", "OpenTok"}, value) &&
+				!strings.HasSuffix(path, "archiveMode") {
 				values = append(values, value)
 			}
 		}
@@ -542,7 +565,8 @@ func (b bound) inside(path string, original any) []any {
 	return nil
 }
 
-// outside returns a value that just does not fulfil the bound, and what the API server says to it. It may instead change the place itself.
+// outside returns a value that just does not fulfil the bound, and what the API server says to it. It may instead
+// change the place itself.
 func (b bound) outside(path string, at slot) (value any, want string, ok bool) {
 	field := strings.NewReplacer("[]", "[0]", "{}", ".department").Replace(path)
 	invalid := func(value any, format string, args ...any) (any, string, bool) {
@@ -557,7 +581,8 @@ func (b bound) outside(path string, at slot) (value any, want string, ok bool) {
 		}
 		// To an update of the status the API server speaks as if that were the whole object.
 		inBody := strings.TrimPrefix(field, "status.")
-		return value, fmt.Sprintf("%s: Invalid value: %s: %s in body %s", field, quoted, inBody, fmt.Sprintf(format, args...)), true
+		return value, fmt.Sprintf("%s: Invalid value: %s: %s in body %s", field, quoted, inBody,
+			fmt.Sprintf(format, args...)), true
 	}
 	switch b.keyword {
 	case "minLength":
@@ -574,11 +599,13 @@ func (b bound) outside(path string, at slot) (value any, want string, ok bool) {
 	case "minItems":
 		return invalid(items(path, at.get(), b.number-1), "should have at least %d items", b.number)
 	case "maxItems":
-		return items(path, at.get(), b.number+1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", field, b.number+1, b.number), true
+		return items(path, at.get(), b.number+1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", field,
+			b.number+1, b.number), true
 	case "minProperties":
 		return invalid(properties(b.number-1), "should have at least %d properties", b.number)
 	case "maxProperties":
-		return properties(b.number + 1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", field, b.number+1, b.number), true
+		return properties(b.number + 1), fmt.Sprintf("%s: Too many: %d: must have at most %d items", field, b.number+1,
+			b.number), true
 	case "pattern":
 		return invalid("Not this!", "should match '%s'", b.text)
 	case "format":
@@ -586,7 +613,8 @@ func (b bound) outside(path string, at slot) (value any, want string, ok bool) {
 		return invalid(value, "must be of type %s: %q", b.text, value)
 	case "enum":
 		values := strings.Split(b.text, "|")
-		return "Other", fmt.Sprintf(`%s: Unsupported value: "Other": supported values: "%s"`, field, strings.Join(values, `", "`)), true
+		return "Other", fmt.Sprintf(`%s: Unsupported value: "Other": supported values: "%s"`, field,
+			strings.Join(values, `", "`)), true
 	case "required":
 		delete(at.get().(map[string]any), b.text)
 		return nil, strings.TrimPrefix(field+"."+b.text, ".") + ": Required value", true

@@ -60,32 +60,40 @@ func sessionID(i int) string { return "2_" + filled(i, 253, "s") }
 
 func maximumSession() *v1alpha1.SessionSpec {
 	return &v1alpha1.SessionSpec{
-		MediaMode: v1alpha1.MediaModeRouted, ArchiveMode: v1alpha1.ArchiveModeAlways, ArchiveName: strings.Repeat(script, 80),
+		MediaMode: v1alpha1.MediaModeRouted, ArchiveMode: v1alpha1.ArchiveModeAlways,
+		ArchiveName:       strings.Repeat(script, 80),
 		ArchiveResolution: "1920x1080", Location: "203.113.113.113", Encryption: v1alpha1.EncryptionStandard,
 	}
 }
 
 func maximumTokens(delivery v1alpha1.TokenDelivery) *v1alpha1.TokensSpec {
-	return &v1alpha1.TokensSpec{TTLSeconds: ptr.To[int32](2592000), Delivery: delivery, Shared: []v1alpha1.ParticipantRole{
-		v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleParticipant, v1alpha1.RoleViewer,
-	}}
+	return &v1alpha1.TokensSpec{TTLSeconds: ptr.To[int32](2592000), Delivery: delivery,
+		Shared: []v1alpha1.ParticipantRole{
+			v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleParticipant, v1alpha1.RoleViewer,
+		}}
 }
 
 // maximumConditions are more, and longer, than any kind has.
 func maximumConditions() []metav1.Condition {
 	var conditions []metav1.Condition
-	for _, kind := range []string{"Ready", "Open", "SessionReady", "TokensReady", "SignalsDelivered", "PlacementsHonoured", "Reconciling", "Stalled"} {
+	for _, kind := range []string{
+		"Ready", "Open", "SessionReady", "TokensReady", "SignalsDelivered", "PlacementsHonoured", "Reconciling",
+		"Stalled",
+	} {
 		conditions = append(conditions, metav1.Condition{
-			Type: kind, Status: metav1.ConditionFalse, Reason: "NamespaceNotAllowed", Message: strings.Repeat("m", 1024),
+			Type: kind, Status: metav1.ConditionFalse, Reason: "NamespaceNotAllowed",
+			Message:            strings.Repeat("m", 1024),
 			LastTransitionTime: moment, ObservedGeneration: 1,
 		})
 	}
 	return conditions
 }
 
-// maximumRoom returns a room with that many participants, and its status once the operator is done. data gives each of them eight keys of
-// connection data; with delivery Status a token has tokenSize bytes.
-func maximumRoom(participants int, char string, data bool, delivery v1alpha1.TokenDelivery, tokenSize int) *v1alpha1.MeetingRoom {
+// maximumRoom returns a room with that many participants, and its status once the operator is done. data gives each of
+// them eight keys of connection data; with delivery Status a token has tokenSize bytes.
+func maximumRoom(
+	participants int, char string, data bool, delivery v1alpha1.TokenDelivery, tokenSize int,
+) *v1alpha1.MeetingRoom {
 	room := &v1alpha1.MeetingRoom{Spec: v1alpha1.MeetingRoomSpec{
 		AccountRef:  &v1alpha1.LocalObjectReference{Name: strings.Repeat("a", 253)},
 		DisplayName: strings.Repeat(script, 64),
@@ -101,7 +109,9 @@ func maximumRoom(participants int, char string, data bool, delivery v1alpha1.Tok
 		ActiveBreakoutSet:  &v1alpha1.ActiveBreakoutSet{Name: strings.Repeat("b", 63), UID: fixture.ProjectID},
 	}
 	token := func(i int, role v1alpha1.ParticipantRole) v1alpha1.TokenStatus {
-		status := v1alpha1.TokenStatus{Role: role, IssuedAt: moment, ExpiresAt: moment, InputsHash: strings.Repeat("h", 32)}
+		status := v1alpha1.TokenStatus{
+			Role: role, IssuedAt: moment, ExpiresAt: moment, InputsHash: strings.Repeat("h", 32),
+		}
 		if delivery == v1alpha1.TokenDeliverySecret {
 			status.SecretKeyRef = &v1alpha1.SecretKeyReference{Name: strings.Repeat("n", 100), Key: filled(i, 64, "k")}
 		} else {
@@ -128,8 +138,8 @@ func maximumRoom(participants int, char string, data bool, delivery v1alpha1.Tok
 	return room
 }
 
-// maximumSet returns a set of 500 rooms with 1000 people placed, and the largest status that a plan can have: all rooms told, everybody on the
-// way to another room a moment after having been sent to one, and no session told yet.
+// maximumSet returns a set of 500 rooms with 1000 people placed, and the largest status that a plan can have: all rooms
+// told, everybody on the way to another room a moment after having been sent to one, and no session told yet.
 func maximumSet(char string) *v1alpha1.BreakoutSet {
 	set := &v1alpha1.BreakoutSet{Spec: v1alpha1.BreakoutSetSpec{
 		MeetingRoomRef:    v1alpha1.LocalObjectReference{Name: strings.Repeat("m", 63)},
@@ -141,9 +151,14 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 		WarningSeconds:    ptr.To[int32](3600),
 		ReturnMode:        v1alpha1.ReturnAutomatic,
 		CloseGraceSeconds: ptr.To[int32](600),
-		Template:          &v1alpha1.BreakoutRoomTemplate{Session: maximumSession(), Tokens: maximumTokens(v1alpha1.TokenDeliverySecret)},
+		Template: &v1alpha1.BreakoutRoomTemplate{
+			Session: maximumSession(), Tokens: maximumTokens(v1alpha1.TokenDeliverySecret),
+		},
 	}}
-	pending := &v1alpha1.PendingSignals{Announcement: v1alpha1.AnnounceResend, Timer: v1alpha1.TimerSet, FormerEnds: slices.Repeat([]metav1.Time{moment}, 8), NotBefore: &microMoment}
+	pending := &v1alpha1.PendingSignals{
+		Announcement: v1alpha1.AnnounceResend, Timer: v1alpha1.TimerSet,
+		FormerEnds: slices.Repeat([]metav1.Time{moment}, 8), NotBefore: &microMoment,
+	}
 	set.Status = v1alpha1.BreakoutSetStatus{
 		Conditions:         maximumConditions(),
 		ObservedGeneration: 1,
@@ -159,18 +174,24 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 		RoomSummary:        "500/500",
 		Hosts:              []v1alpha1.ParticipantName{participantName(0, char)},
 		CoHosts:            []v1alpha1.ParticipantName{participantName(1, char)},
-		Timer:              &v1alpha1.TimerStatus{EndTime: moment, DurationSeconds: 86400, WarningSeconds: 3600, ReturnMode: v1alpha1.ReturnAutomatic},
-		LastHandledResend:  strings.Repeat("r", 253),
+		Timer: &v1alpha1.TimerStatus{
+			EndTime: moment, DurationSeconds: 86400, WarningSeconds: 3600, ReturnMode: v1alpha1.ReturnAutomatic,
+		},
+		LastHandledResend: strings.Repeat("r", 253),
 		Signals: v1alpha1.SignalsStatus{
 			Revision: moment.UnixMilli(), Pending: pending, Missing: []v1alpha1.BreakoutRoomName{v1alpha1.MainRoomName},
-			StartedAt: &microMoment, SettledAt: &microMoment, RenamedAt: &microMoment, RecentMoves: []v1alpha1.RecentMoves{{Time: microMoment}},
+			StartedAt: &microMoment, SettledAt: &microMoment, RenamedAt: &microMoment,
+			RecentMoves: []v1alpha1.RecentMoves{{Time: microMoment}},
 		},
 	}
 	for i := range maxRooms {
-		room := v1alpha1.BreakoutRoomSpec{Name: roomName(i), DisplayName: filled(i, 64, char), MaxParticipants: ptr.To[int32](1000)}
+		room := v1alpha1.BreakoutRoomSpec{
+			Name: roomName(i), DisplayName: filled(i, 64, char), MaxParticipants: ptr.To[int32](1000),
+		}
 		set.Spec.Rooms = append(set.Spec.Rooms, room)
 		set.Status.Rooms = append(set.Status.Rooms, v1alpha1.BreakoutRoomStatus{
-			Name: room.Name, DisplayName: room.DisplayName, MeetingRoomName: strings.Repeat("b", 63) + "-" + string(room.Name),
+			Name: room.Name, DisplayName: room.DisplayName, MeetingRoomName: strings.Repeat("b", 63) + "-" +
+				string(room.Name),
 			SessionID: sessionID(i), MaxParticipants: 1000,
 			Participants: []v1alpha1.ParticipantName{participantName(i, char), participantName(i+maxRooms, char)},
 		})
@@ -179,8 +200,12 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 	}
 	for i := range maxParticipants {
 		name := participantName(i, char)
-		set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements, v1alpha1.Placement{Participant: name, Room: roomName(i % maxRooms)})
-		pending.Moved = append(pending.Moved, v1alpha1.PendingMove{Participant: name, From: roomName((i + 1) % maxRooms), NotBefore: &microMoment})
+		set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements, v1alpha1.Placement{
+			Participant: name, Room: roomName(i % maxRooms),
+		})
+		pending.Moved = append(pending.Moved, v1alpha1.PendingMove{
+			Participant: name, From: roomName((i + 1) % maxRooms), NotBefore: &microMoment,
+		})
 		set.Status.Signals.RecentMoves[0].Participants = append(set.Status.Signals.RecentMoves[0].Participants, name)
 	}
 	return set
@@ -189,12 +214,16 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 // maximumSignal returns a signal to all rooms of the largest set.
 func maximumSignal() *v1alpha1.RoomSignal {
 	signal := &v1alpha1.RoomSignal{Spec: v1alpha1.RoomSignalSpec{
-		BreakoutSetRef:          &v1alpha1.LocalObjectReference{Name: strings.Repeat("b", 63)},
-		Custom:                  &v1alpha1.CustomSignal{Type: strings.Repeat("t", 128), Data: strings.Repeat(script, 2000)},
+		BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: strings.Repeat("b", 63)},
+		Custom: &v1alpha1.CustomSignal{
+			Type: strings.Repeat("t", 128), Data: strings.Repeat(script, 2000),
+		},
 		DeadlineSeconds:         ptr.To[int32](3600),
 		TTLSecondsAfterFinished: ptr.To[int32](2592000),
 	}}
-	signal.Status = v1alpha1.RoomSignalStatus{Conditions: maximumConditions(), ObservedGeneration: 1, CompletionTime: &moment}
+	signal.Status = v1alpha1.RoomSignalStatus{
+		Conditions: maximumConditions(), ObservedGeneration: 1, CompletionTime: &moment,
+	}
 	for i := range maxRooms + 1 {
 		signal.Spec.Rooms = append(signal.Spec.Rooms, roomName(i))
 		signal.Status.Deliveries = append(signal.Status.Deliveries, v1alpha1.SignalDelivery{
@@ -223,10 +252,14 @@ func maximumAccount() *v1alpha1.VonageAccount {
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: strings.Repeat("s", 253)},
 			Endpoint:             "https://simulator.example/" + strings.Repeat("p", 512-26),
 			RateLimit:            fixture.NoRateLimit(),
-			AllowedNamespaces:    &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: selector},
-			Adoption:             v1alpha1.AdoptionAllowed,
+			AllowedNamespaces: &v1alpha1.AllowedNamespaces{
+				From: v1alpha1.NamespacesFromSelector, Selector: selector,
+			},
+			Adoption: v1alpha1.AdoptionAllowed,
 		},
-		Status: v1alpha1.VonageAccountStatus{Conditions: maximumConditions(), ObservedGeneration: 1, KeyID: strings.Repeat("k", 64)},
+		Status: v1alpha1.VonageAccountStatus{
+			Conditions: maximumConditions(), ObservedGeneration: 1, KeyID: strings.Repeat("k", 64),
+		},
 	}
 }
 
@@ -249,41 +282,48 @@ func fieldsOf(t *testing.T, object client.Object) map[string]any {
 	return fields
 }
 
-// TestMaximum has the API server store the largest objects: created, edited, and with the largest status, which is then edited as well.
+// TestMaximum has the API server store the largest objects: created, edited, and with the largest status, which is then
+// edited as well.
 func TestMaximum(t *testing.T) {
 	tests := map[string]struct {
 		resource string
 		object   client.Object
 		edit     string
-		// withoutManagedFields: the API server drops metadata.managedFields of an object that is too large for etcd with them. Applying
-		// server-side then forgets what was applied before, and no longer removes what is taken out of the manifest.
+		// withoutManagedFields: the API server drops metadata.managedFields of an object that is too large for etcd
+		// with them. Applying server-side then forgets what was applied before, and no longer removes what is taken out
+		// of the manifest.
 		withoutManagedFields bool
 	}{
 		"account with the largest selector": {
 			resource: "vonageaccounts", object: maximumAccount(), edit: `{"spec": {"adoption": "Forbidden"}}`,
 		},
 		"room of 1000 with full connection data": {
-			resource: "meetingrooms", object: maximumRoom(maxParticipants, ascii, true, v1alpha1.TokenDeliverySecret, 0),
-			edit: `{"spec": {"displayName": "Other"}}`,
+			resource: "meetingrooms",
+			object:   maximumRoom(maxParticipants, ascii, true, v1alpha1.TokenDeliverySecret, 0),
+			edit:     `{"spec": {"displayName": "Other"}}`,
 		},
 		"room of 1000 with names of four-byte characters": {
-			resource: "meetingrooms", object: maximumRoom(maxParticipants, script, false, v1alpha1.TokenDeliverySecret, 0),
-			edit: `{"spec": {"displayName": "Other"}}`,
+			resource: "meetingrooms",
+			object:   maximumRoom(maxParticipants, script, false, v1alpha1.TokenDeliverySecret, 0),
+			edit:     `{"spec": {"displayName": "Other"}}`,
 		},
 		"room of 300 with full connection data and tokens of 1 KiB in status": {
-			resource: "meetingrooms", object: maximumRoom(maxStatusTokens, script, true, v1alpha1.TokenDeliveryStatus, 1024),
-			edit: `{"spec": {"displayName": "Other"}}`,
+			resource: "meetingrooms",
+			object:   maximumRoom(maxStatusTokens, script, true, v1alpha1.TokenDeliveryStatus, 1024),
+			edit:     `{"spec": {"displayName": "Other"}}`,
 		},
 		// 1000 bytes of connection data, every one of which JSON escapes, signed with a 2048-bit key.
 		"room of 300 with the largest tokens in status": {
-			resource: "meetingrooms", object: maximumRoom(maxStatusTokens, script, false, v1alpha1.TokenDeliveryStatus, 3600),
-			edit: `{"spec": {"displayName": "Other"}}`,
+			resource: "meetingrooms",
+			object:   maximumRoom(maxStatusTokens, script, false, v1alpha1.TokenDeliveryStatus, 3600),
+			edit:     `{"spec": {"displayName": "Other"}}`,
 		},
 		"set of 500 rooms and 1000 people": {
 			resource: "breakoutsets", object: maximumSet(ascii), edit: `{"spec": {"state": "Closed"}}`,
 		},
 		"set of 500 rooms and 1000 people with names of three-byte characters": {
-			resource: "breakoutsets", object: maximumSet(han), edit: `{"spec": {"state": "Closed"}}`, withoutManagedFields: true,
+			resource: "breakoutsets", object: maximumSet(han), edit: `{"spec": {"state": "Closed"}}`,
+			withoutManagedFields: true,
 		},
 		"signal to 501 rooms": {
 			resource: "roomsignals", object: maximumSignal(), edit: `{"metadata": {"labels": {"edited": "yes"}}}`,
@@ -312,7 +352,8 @@ func TestMaximum(t *testing.T) {
 	}
 }
 
-// do fails the test on an error, and logs how large the object is as the API server returned it, which is how it is stored.
+// do fails the test on an error, and logs how large the object is as the API server returned it, which is how it is
+// stored.
 func do(t *testing.T, step string, object *unstructured.Unstructured, err error) {
 	t.Helper()
 	if err != nil {

@@ -47,7 +47,8 @@ func TestSamples(t *testing.T) {
 				object.SetNamespace("default")
 			}
 			if err := k8s.Create(t.Context(), object, client.DryRunAll, client.FieldValidation("Strict")); err != nil {
-				t.Errorf("%s: create %s %s%s: %s", file, object.GetKind(), object.GetName(), object.GetGenerateName(), answer(err))
+				t.Errorf("%s: create %s %s%s: %s", file, object.GetKind(), object.GetName(), object.GetGenerateName(),
+					answer(err))
 			}
 		}
 	}
@@ -78,7 +79,9 @@ func TestClassSample(t *testing.T) {
 	for _, participant := range room.Spec.Participants {
 		roles[participant.Role]++
 	}
-	if diff := cmp.Diff(map[v1alpha1.ParticipantRole]int{v1alpha1.RoleHost: 1, v1alpha1.RoleCoHost: 1, "": 8}, roles); diff != "" {
+	if diff := cmp.Diff(
+		map[v1alpha1.ParticipantRole]int{v1alpha1.RoleHost: 1, v1alpha1.RoleCoHost: 1, "": 8}, roles,
+	); diff != "" {
 		t.Errorf("participants by role (-want +got):\n%s", diff)
 	}
 	var rooms []string

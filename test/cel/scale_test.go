@@ -17,7 +17,8 @@ import (
 func TestScale(t *testing.T) {
 	// kubectl scale patches, or updates when it is given --current-replicas; autoscalers update.
 	patch := func(t *testing.T, set *unstructured.Unstructured) error {
-		return k8s.SubResource("scale").Patch(t.Context(), set, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"replicas": 7}}`)))
+		return k8s.SubResource("scale").Patch(t.Context(), set,
+			client.RawPatch(types.MergePatchType, []byte(`{"spec": {"replicas": 7}}`)))
 	}
 	update := func(t *testing.T, set *unstructured.Unstructured) error {
 		scale := &autoscalingv1.Scale{
@@ -33,13 +34,17 @@ func TestScale(t *testing.T) {
 		// wantSpec is the spec afterwards, but for meetingRoomRef.
 		wantSpec string
 	}{
-		"patch of a set of replicas":     {set: `{replicas: 4}`, scale: patch, wantSpec: `{replicas: 7}`},
-		"update of a set of replicas":    {set: `{replicas: 4}`, scale: update, wantSpec: `{replicas: 7}`},
-		"patch of a set of no replicas":  {set: `{replicas: 0}`, scale: patch, wantSpec: `{replicas: 7}`},
-		"patch of a set of neither":      {set: `{}`, scale: patch, wantSpec: `{replicas: 7}`},
-		"update of a set of neither":     {set: `{}`, scale: update, wantSpec: `{replicas: 7}`},
-		"patch of a set of named rooms":  {set: `{rooms: [{name: red}]}`, scale: patch, want: roomsOrReplicas, wantSpec: `{rooms: [{name: red}]}`},
-		"update of a set of named rooms": {set: `{rooms: [{name: red}]}`, scale: update, want: roomsOrReplicas, wantSpec: `{rooms: [{name: red}]}`},
+		"patch of a set of replicas":    {set: `{replicas: 4}`, scale: patch, wantSpec: `{replicas: 7}`},
+		"update of a set of replicas":   {set: `{replicas: 4}`, scale: update, wantSpec: `{replicas: 7}`},
+		"patch of a set of no replicas": {set: `{replicas: 0}`, scale: patch, wantSpec: `{replicas: 7}`},
+		"patch of a set of neither":     {set: `{}`, scale: patch, wantSpec: `{replicas: 7}`},
+		"update of a set of neither":    {set: `{}`, scale: update, wantSpec: `{replicas: 7}`},
+		"patch of a set of named rooms": {
+			set: `{rooms: [{name: red}]}`, scale: patch, want: roomsOrReplicas, wantSpec: `{rooms: [{name: red}]}`,
+		},
+		"update of a set of named rooms": {
+			set: `{rooms: [{name: red}]}`, scale: update, want: roomsOrReplicas, wantSpec: `{rooms: [{name: red}]}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -86,8 +91,8 @@ func TestScaleShowsStatus(t *testing.T) {
 	}
 }
 
-// TestDefaults proves what the API server adds to an object: nothing but an empty spec, where a kind can do without one, and a status that says
-// that nobody has seen the object yet. So kstatus takes no new object for a ready one.
+// TestDefaults proves what the API server adds to an object: nothing but an empty spec, where a kind can do without
+// one, and a status that says that nobody has seen the object yet. So kstatus takes no new object for a ready one.
 func TestDefaults(t *testing.T) {
 	for resource, fields := range map[string]string{
 		"vonageaccounts": basic["vonageaccounts"],

@@ -31,7 +31,10 @@ func readSchema(t *testing.T, resource string) *apiextensionsv1.JSONSchemaProps 
 }
 
 // walk calls visit for the schema at path and everything below it: fields as a.b, items as a[], map values as a{}.
-func walk(path string, schema *apiextensionsv1.JSONSchemaProps, visit func(path string, schema *apiextensionsv1.JSONSchemaProps)) {
+func walk(
+	path string, schema *apiextensionsv1.JSONSchemaProps,
+	visit func(path string, schema *apiextensionsv1.JSONSchemaProps),
+) {
 	visit(path, schema)
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		property := schema.Properties[name]
@@ -50,7 +53,8 @@ func constraintsOf(schema *apiextensionsv1.JSONSchemaProps) []string {
 	var found []string
 	add := func(keyword string, bound any) { found = append(found, fmt.Sprintf("%s=%v", keyword, bound)) }
 	for keyword, bound := range map[string]*int64{
-		"minLength": schema.MinLength, "maxLength": schema.MaxLength, "minItems": schema.MinItems, "maxItems": schema.MaxItems,
+		"minLength": schema.MinLength, "maxLength": schema.MaxLength, "minItems": schema.MinItems,
+		"maxItems":      schema.MaxItems,
 		"minProperties": schema.MinProperties, "maxProperties": schema.MaxProperties,
 	} {
 		if bound != nil {

@@ -1,7 +1,8 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cel holds the CustomResourceDefinitions against a real API server: what it accepts, what it refuses, and in which words.
+// Package cel holds the CustomResourceDefinitions against a real API server: what it accepts, what it refuses, and in
+// which words.
 //
 //   - bounds_test.go: every bound, enum, pattern, format, list key and required field.
 //   - rules_test.go: every CEL rule, on an ordinary object and on one of maximum size.
@@ -39,7 +40,8 @@ const crds = "../../config/crd/bases"
 // etcdLimit is the largest request that etcd takes unless it is told otherwise.
 const etcdLimit = 1536 << 10
 
-// k8s is a client of the API server that all tests of this package share. It warns of nothing and decodes nothing by itself.
+// k8s is a client of the API server that all tests of this package share. It warns of nothing and decodes nothing by
+// itself.
 var k8s client.Client
 
 func TestMain(m *testing.M) {
@@ -151,7 +153,8 @@ func merge(fields, patch map[string]any) {
 	}
 }
 
-// answer is what kubectl would show of the API server's refusal: a sorted line `field: message` for each fault, or nothing if err is nil.
+// answer is what kubectl would show of the API server's refusal: a sorted line `field: message` for each fault, or
+// nothing if err is nil.
 func answer(err error) string {
 	if err == nil {
 		return ""

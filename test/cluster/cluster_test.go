@@ -53,11 +53,12 @@ func (m *meeting) create(obj client.Object) {
 
 func (m *meeting) editSet(changes ...func(*v1alpha1.BreakoutSet)) {
 	m.t.Helper()
-	m.must(fixture.Edit(m.t.Context(), m.rig.Client, fixture.In(m.namespace, fixture.Groups()), func(set *v1alpha1.BreakoutSet) {
-		for _, change := range changes {
-			change(set)
-		}
-	}))
+	m.must(fixture.Edit(m.t.Context(), m.rig.Client, fixture.In(m.namespace, fixture.Groups()),
+		func(set *v1alpha1.BreakoutSet) {
+			for _, change := range changes {
+				change(set)
+			}
+		}))
 }
 
 func (m *meeting) await(goal func(context.Context) error) {
@@ -223,7 +224,8 @@ var stories = map[string]func(*meeting){
 			if err != nil {
 				return err
 			}
-			return fixture.HasCondition(set, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.MeetingRoomNotFoundReason)
+			return fixture.HasCondition(set, v1alpha1.ReadyCondition, metav1.ConditionFalse,
+				v1alpha1.MeetingRoomNotFoundReason)
 		})
 	},
 	"delete-set": func(m *meeting) {
@@ -239,19 +241,22 @@ var stories = map[string]func(*meeting){
 		before := fixture.In(m.namespace, fixture.Class())
 		m.ready(before)
 		m.half()
-		m.must(fixture.Edit(m.t.Context(), m.rig.Client, fixture.In(m.namespace, fixture.Class()), func(room *v1alpha1.MeetingRoom) {
-			room.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))}
-		}))
+		m.must(fixture.Edit(m.t.Context(), m.rig.Client, fixture.In(m.namespace, fixture.Class()),
+			func(room *v1alpha1.MeetingRoom) {
+				room.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(3600))}
+			}))
 		after := fixture.In(m.namespace, fixture.Class())
 		m.ready(after)
-		if fixture.Token(after, "Ada") == fixture.Token(before, "Ada") || after.Status.SessionID != before.Status.SessionID {
+		if fixture.Token(after, "Ada") == fixture.Token(before, "Ada") ||
+			after.Status.SessionID != before.Status.SessionID {
 			m.t.Error("Ada has the same token, or the room another session")
 		}
 	},
 	"room-signal": func(m *meeting) {
 		m.open()
 		m.half()
-		m.create(fixture.RoomSignal("announcement", fixture.ToSet("groups"), fixture.Saying("Host", "Five minutes left")))
+		m.create(fixture.RoomSignal("announcement", fixture.ToSet("groups"),
+			fixture.Saying("Host", "Five minutes left")))
 		m.ready(fixture.In(m.namespace, fixture.RoomSignal("announcement")))
 		m.expectTold("roomCreated (automatic)", "message")
 	},
@@ -266,7 +271,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestStories has all stories take place at once, with an API server that restarts in the middle of each. Then etcd is restored from a backup.
+// TestStories has all stories take place at once, with an API server that restarts in the middle of each. Then etcd is
+// restored from a backup.
 func TestStories(t *testing.T) {
 	r, err := rig.New(t.Context(), rig.Options{Progress: os.Stderr})
 	if err != nil {
@@ -334,16 +340,18 @@ func newMeeting(t *testing.T, r *rig.Rig, name string) *meeting {
 	return m
 }
 
-// restore: what was written since the backup is lost, and the meeting goes on with the same sessions. The operator is started anew, as Kubernetes asks
-// for all controllers after a restore: a watch from a resourceVersion that etcd has not reached yet says nothing until it has.
+// restore: what was written since the backup is lost, and the meeting goes on with the same sessions. The operator is
+// started anew, as Kubernetes asks for all controllers after a restore: a watch from a resourceVersion that etcd has
+// not reached yet says nothing until it has.
 func restore(m *meeting, restartOperator func()) {
 	before := m.open()
 	restore, err := m.rig.ControlPlane.Backup(m.t.Context())
 	m.must(err)
 	m.await(func(ctx context.Context) error { // the API server may need a moment for its first write
-		err := fixture.Edit(ctx, m.rig.Client, fixture.In(m.namespace, fixture.Groups()), func(set *v1alpha1.BreakoutSet) {
-			fixture.Rooms("red", "blue", "green")(set)
-		})
+		err := fixture.Edit(ctx, m.rig.Client, fixture.In(m.namespace, fixture.Groups()),
+			func(set *v1alpha1.BreakoutSet) {
+				fixture.Rooms("red", "blue", "green")(set)
+			})
 		if apierrors.IsNotFound(err) {
 			m.t.Fatal(err)
 		}
@@ -353,12 +361,14 @@ func restore(m *meeting, restartOperator func()) {
 	m.must(restore(m.t.Context()))
 	restartOperator()
 	m.await(func(ctx context.Context) error {
-		return fixture.Edit(ctx, m.rig.Client, fixture.In(m.namespace, fixture.Groups()), func(set *v1alpha1.BreakoutSet) {
-			fixture.Rooms("red", "blue", "yellow")(set)
-		})
+		return fixture.Edit(ctx, m.rig.Client, fixture.In(m.namespace, fixture.Groups()),
+			func(set *v1alpha1.BreakoutSet) {
+				fixture.Rooms("red", "blue", "yellow")(set)
+			})
 	})
 	after := m.opened("red blue yellow")
-	if after.Status.Rooms[0].SessionID != before.Status.Rooms[0].SessionID || after.Status.MainSessionID != before.Status.MainSessionID {
+	if after.Status.Rooms[0].SessionID != before.Status.Rooms[0].SessionID ||
+		after.Status.MainSessionID != before.Status.MainSessionID {
 		m.t.Error("rooms have other sessions than before")
 	}
 }

@@ -30,17 +30,24 @@ func TestOurClient(t *testing.T) {
 
 			sid := ourSessions(t, s, c)
 			now := time.Now()
-			token, err := creds.MintToken(vonage.TokenOptions{SessionID: sid, Role: vonage.RolePublisher, IssuedAt: now, ExpiresAt: now.Add(time.Hour)})
+			token, err := creds.MintToken(vonage.TokenOptions{
+				SessionID: sid, Role: vonage.RolePublisher, IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+			})
 			s.must(err)
-			if err := c.Signal(t.Context(), sid, vonage.Signal{Type: "x"}); vonage.ClassOf(err) != vonage.ClassNoRecipients {
+			if err := c.Signal(
+				t.Context(), sid, vonage.Signal{Type: "x"},
+			); vonage.ClassOf(err) != vonage.ClassNoRecipients {
 				t.Errorf("nobody there: %v", err)
 			}
 			ada, err := f.sim.Connect(token)
 			s.must(err)
 			s.must(c.Signal(t.Context(), sid, vonage.Signal{Type: "breakout-room", Data: `{"message":"roomAdded"}`}))
-			s.must(c.SignalConnection(t.Context(), sid, ada.ID(), vonage.Signal{Type: "message", Data: strings.Repeat("é", 4000)}))
+			s.must(c.SignalConnection(t.Context(), sid, ada.ID(), vonage.Signal{
+				Type: "message", Data: strings.Repeat("é", 4000),
+			}))
 			got := ada.Signals()
-			if len(got) != 2 || got[0].Type != "breakout-room" || got[0].Data != `{"message":"roomAdded"}` || got[1].Data != strings.Repeat("é", 4000) {
+			if len(got) != 2 || got[0].Type != "breakout-room" || got[0].Data != `{"message":"roomAdded"}` ||
+				got[1].Data != strings.Repeat("é", 4000) {
 				t.Errorf("Ada heard %+v", got)
 			}
 			list, err := c.ListConnections(t.Context(), sid)
@@ -70,10 +77,17 @@ func ourSessions(t *testing.T, s sdk, c *vonage.Client) (last string) {
 		want    url.Values
 	}{
 		"defaults": {vonage.SessionOptions{}, url.Values{media: {"disabled"}, "archiveMode": {"manual"}}},
-		"relayed":  {vonage.SessionOptions{MediaMode: vonage.Relayed}, url.Values{media: {"enabled"}, "archiveMode": {"manual"}}},
+		"relayed": {
+			vonage.SessionOptions{MediaMode: vonage.Relayed}, url.Values{media: {"enabled"}, "archiveMode": {"manual"}},
+		},
 		"recorded": {
-			vonage.SessionOptions{ArchiveMode: vonage.Always, ArchiveName: "Algebra 101", ArchiveResolution: "1280x720"},
-			url.Values{media: {"disabled"}, "archiveMode": {"always"}, "archiveName": {"Algebra 101"}, "archiveResolution": {"1280x720"}},
+			vonage.SessionOptions{
+				ArchiveMode: vonage.Always, ArchiveName: "Algebra 101", ArchiveResolution: "1280x720",
+			},
+			url.Values{
+				media: {"disabled"}, "archiveMode": {"always"}, "archiveName": {"Algebra 101"},
+				"archiveResolution": {"1280x720"},
+			},
 		},
 		"end to end, near": {
 			vonage.SessionOptions{EndToEndEncryption: true, Location: "203.0.113.7"},

@@ -152,7 +152,8 @@ func TestSDKs(t *testing.T) {
 	for _, s := range f.sdks(t) {
 		t.Run(s.name, func(t *testing.T) {
 			for name, story := range map[string]func(sdk){
-				"create": (sdk).testCreate, "signal": (sdk).testSignal, "disconnect": (sdk).testDisconnect, "streams": (sdk).testStreams,
+				"create": (sdk).testCreate, "signal": (sdk).testSignal, "disconnect": (sdk).testDisconnect,
+				"streams":  (sdk).testStreams,
 				"archives": (sdk).testArchives, "errors": (sdk).testErrors, "tokens": (sdk).testTokens,
 			} {
 				t.Run(name, func(t *testing.T) {
@@ -177,23 +178,52 @@ func (s sdk) testCreate() {
 		options object
 		want    want
 	}{
-		"always recorded": {object{"mediaMode": routed, "archiveMode": "always"}, want{url.Values{media: {routed}, "archiveMode": {"always"}}, "routed", "always", false, ""}},
-		"relayed":         {object{"mediaMode": relayed}, want{url.Values{media: {relayed}, "archiveMode": {"manual"}}, "relayed", "manual", false, ""}},
-		"location":        {object{"mediaMode": routed, "location": "203.0.113.7"}, want{url.Values{media: {routed}, "archiveMode": {"manual"}, "location": {"203.0.113.7"}}, "routed", "manual", false, "203.0.113.7"}},
+		"always recorded": {
+			object{"mediaMode": routed, "archiveMode": "always"},
+			want{url.Values{media: {routed}, "archiveMode": {"always"}}, "routed", "always", false, ""},
+		},
+		"relayed": {
+			object{"mediaMode": relayed},
+			want{url.Values{media: {relayed}, "archiveMode": {"manual"}}, "relayed", "manual", false, ""},
+		},
+		"location": {
+			object{"mediaMode": routed, "location": "203.0.113.7"},
+			want{
+				url.Values{media: {routed}, "archiveMode": {"manual"}, "location": {"203.0.113.7"}}, "routed", "manual",
+				false, "203.0.113.7",
+			},
+		},
 	}
 	type test = struct {
 		options object
 		want    want
 	}
 	if s.vonage {
-		tests["defaults"] = test{object{}, want{url.Values{media: {routed}, "archiveMode": {"manual"}}, "routed", "manual", false, ""}}
-	} else {
-		tests["defaults"] = test{object{}, want{url.Values{media: {relayed}, "archiveMode": {"manual"}}, "relayed", "manual", false, ""}}
-		tests["recorded with a name"] = test{
-			object{"mediaMode": routed, "archiveMode": "always", "archiveName": "Algebra 101", "archiveResolution": "1280x720"},
-			want{url.Values{media: {routed}, "archiveMode": {"always"}, "archiveName": {"Algebra 101"}, "archiveResolution": {"1280x720"}}, "routed", "always", false, ""},
+		tests["defaults"] = test{
+			object{}, want{url.Values{media: {routed}, "archiveMode": {"manual"}}, "routed", "manual", false, ""},
 		}
-		tests["end to end"] = test{object{"mediaMode": routed, "e2ee": true}, want{url.Values{media: {routed}, "archiveMode": {"manual"}, "e2ee": {"true"}}, "routed", "manual", true, ""}}
+	} else {
+		tests["defaults"] = test{
+			object{}, want{url.Values{media: {relayed}, "archiveMode": {"manual"}}, "relayed", "manual", false, ""},
+		}
+		tests["recorded with a name"] = test{
+			object{
+				"mediaMode": routed, "archiveMode": "always", "archiveName": "Algebra 101",
+				"archiveResolution": "1280x720",
+			},
+			want{
+				url.Values{
+					media: {routed}, "archiveMode": {"always"}, "archiveName": {"Algebra 101"},
+					"archiveResolution": {"1280x720"},
+				}, "routed", "always", false, "",
+			},
+		}
+		tests["end to end"] = test{
+			object{"mediaMode": routed, "e2ee": true},
+			want{
+				url.Values{media: {routed}, "archiveMode": {"manual"}, "e2ee": {"true"}}, "routed", "manual", true, "",
+			},
+		}
 	}
 	for name, tc := range tests {
 		options := tc.options
@@ -214,7 +244,8 @@ func (s sdk) testCreate() {
 		if diff := gocmp.Diff(tc.want.sent, sent); diff != "" {
 			s.t.Errorf("%s: sent (-want +got): %s", name, diff)
 		}
-		if call.CreatedSessionID != id || info.ID != id || info.ProjectID != s.project || info.MediaMode != tc.want.media ||
+		if call.CreatedSessionID != id || info.ID != id || info.ProjectID != s.project ||
+			info.MediaMode != tc.want.media ||
 			info.ArchiveMode != tc.want.archive || info.E2EE != tc.want.e2ee {
 			s.t.Errorf("%s: session %s is %+v", name, id, info)
 		}
@@ -270,7 +301,9 @@ func (s sdk) testStreams() {
 			s.t.Errorf("one (-want +got): %s", diff)
 		}
 	}
-	s.must(s.call("setStreamClassLists", "setStreamClassLists", nil, sid, []object{{"id": id, "layoutClassList": []string{"full"}}}))
+	s.must(s.call("setStreamClassLists", "setStreamClassLists", nil, sid, []object{
+		{"id": id, "layoutClassList": []string{"full"}},
+	}))
 	want["layoutClassList"] = []any{"full"}
 	if s.vonage {
 		var list object
@@ -346,7 +379,9 @@ func (s sdk) testErrors() {
 		s.t.Errorf("Ada heard %+v", ada.Signals())
 	}
 
-	kind, credential := "opentok", cmp.Or(map[bool]string{true: strings.Repeat("f", 40)}[s.project == apiKey], string(fixture.PEM(fixture.NewKey())))
+	kind, credential := "opentok",
+		cmp.Or(map[bool]string{true: strings.Repeat("f", 40)}[s.project == apiKey],
+			string(fixture.PEM(fixture.NewKey())))
 	if s.vonage {
 		kind = "vonage"
 	}
@@ -370,7 +405,9 @@ func TestLockFile(t *testing.T) {
 			}
 		}
 	}
-	if text := readFile(t, "package.json"); slices.ContainsFunc([]string{`"^`, `"~`, `"latest`}, func(v string) bool { return strings.Contains(text, v) }) {
+	if text := readFile(t, "package.json"); slices.ContainsFunc(
+		[]string{`"^`, `"~`, `"latest`}, func(v string) bool { return strings.Contains(text, v) },
+	) {
 		t.Error("package.json has a version that is not exact")
 	}
 }

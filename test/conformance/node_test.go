@@ -75,7 +75,8 @@ func startNode(t *testing.T) *node {
 func install(t *testing.T) {
 	t.Helper()
 	var all []byte
-	for _, name := range []string{"package.json", "package-lock.json", "runner.cjs"} { // reading the last makes go test notice changes
+	// reading the last makes go test notice changes
+	for _, name := range []string{"package.json", "package-lock.json", "runner.cjs"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +91,8 @@ func install(t *testing.T) {
 	if got, err := os.ReadFile(stamp); err == nil && string(got) == want {
 		return
 	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts",
+		"--prefer-offline")
 	cmd.Env = environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("installing the vendor's SDKs with npm ci: %v\n%s", err, out)

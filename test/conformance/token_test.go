@@ -93,7 +93,8 @@ func (s sdk) testTokens() {
 			data    string
 			classes []string
 		}{
-			"plain": {}, "with data": {data: `{"id":"1","name":"Ms Jönes & co <3","role":"moderator","isCohost":false}`},
+			"plain":               {},
+			"with data":           {data: `{"id":"1","name":"Ms Jönes & co <3","role":"moderator","isCohost":false}`},
 			"with layout classes": {data: "x", classes: []string{"focus", "small"}},
 		} {
 			s.t.Run(string(role)+" "+name, func(t *testing.T) {
@@ -112,7 +113,8 @@ func (s sdk) testTokens() {
 				theirHeader, theirClaims := parts(t, theirs)
 				iat, _ := theirClaims["iat"].(float64)
 				ours, err := s.credentials().MintToken(vonage.TokenOptions{
-					SessionID: sid, Role: role, Data: tc.data, LayoutClasses: tc.classes, IssuedAt: time.Unix(int64(iat), 0), ExpiresAt: expires,
+					SessionID: sid, Role: role, Data: tc.data, LayoutClasses: tc.classes,
+					IssuedAt: time.Unix(int64(iat), 0), ExpiresAt: expires,
 				})
 				s.must(err)
 				ourHeader, ourClaims := parts(t, ours)
@@ -121,12 +123,15 @@ func (s sdk) testTokens() {
 				}
 				checkDiffering(t, "SDK", theirClaims, env == simulator.OpenTok)
 				checkDiffering(t, "ours", ourClaims, false)
-				if diff := gocmp.Diff(without(theirClaims, differing[env]), without(ourClaims, differing[env])); diff != "" {
+				if diff := gocmp.Diff(
+					without(theirClaims, differing[env]), without(ourClaims, differing[env]),
+				); diff != "" {
 					t.Errorf("claims differ (-SDK +ours): %s", diff)
 				}
 				want := simulator.TokenInfo{
-					ProjectID: s.project, SessionID: sid, Role: string(role), Data: tc.data, LayoutClasses: append([]string{}, tc.classes...),
-					IssuedAt: int64(iat), ExpiresAt: expires.Unix(),
+					ProjectID: s.project, SessionID: sid, Role: string(role), Data: tc.data,
+					LayoutClasses: append([]string{}, tc.classes...),
+					IssuedAt:      int64(iat), ExpiresAt: expires.Unix(),
 				}
 				minted := map[string]string{"SDK": theirs, "ours": ours}
 				if env == simulator.OpenTok {

@@ -92,7 +92,9 @@ func summariseAudit(text []byte) (auditSummary, error) {
 		}
 		sum.Requests++
 		if slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, e.Verb) {
-			sum.Writes = append(sum.Writes, write{strings.TrimSpace(e.Verb + " " + e.ObjectRef.Subresource), e.ObjectRef.Resource, e.ObjectRef.Name})
+			sum.Writes = append(sum.Writes, write{
+				strings.TrimSpace(e.Verb + " " + e.ObjectRef.Subresource), e.ObjectRef.Resource, e.ObjectRef.Name,
+			})
 		}
 		if what := e.what(); e.ResponseStatus.Code == http.StatusForbidden && !slices.Contains(sum.Refused, what) {
 			sum.Refused = append(sum.Refused, what)

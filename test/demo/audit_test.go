@@ -25,7 +25,8 @@ func TestSummariseAudit(t *testing.T) {
 	want := auditSummary{
 		Requests: 6,
 		Writes: []write{
-			{"patch", "meetingrooms", "red"}, {"update status", "meetingrooms", "red"}, {"update status", "meetingrooms", "blue"}, {"create", "leases", "l"},
+			{"patch", "meetingrooms", "red"}, {"update status", "meetingrooms", "red"},
+			{"update status", "meetingrooms", "blue"}, {"create", "leases", "l"},
 		},
 		Refused: []string{"update meetingrooms/status (breakout-operator.io) in default", "list namespaces"},
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
-// person is somebody with the sample app open in a browser. What the page wants to be connected to is the model's doing; the connections
-// themselves are made at the simulated vendor, with tokens.
+// person is somebody with the sample app open in a browser. What the page wants to be connected to is the model's
+// doing; the connections themselves are made at the simulated vendor, with tokens.
 type person struct {
 	name        string
 	meeting     string // the meeting room's object name
@@ -85,7 +85,8 @@ func (c *classroom) join(j joining, now time.Time) error {
 	}, now)
 	connection, err := c.vendor.Connect(j.token)
 	if err != nil {
-		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", j.name, j.main.ID, err)
+		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", j.name,
+			j.main.ID, err)
 	}
 	p.connections = []*simulator.Client{connection}
 	c.people = append(c.people, p)
@@ -193,7 +194,8 @@ func (c *classroom) follow(p *person) {
 	})
 	for _, session := range missing {
 		if current, token, err := c.token(p.meeting, p.name); err == nil && current == session {
-			c.remember(p.name, session, token) // who goes back to main takes the present token, not the one that they came with
+			// who goes back to main takes the present token, not the one that they came with
+			c.remember(p.name, session, token)
 		}
 		connection, err := c.vendor.Connect(c.tokens[tokenKey{p.name, session}])
 		if err != nil {

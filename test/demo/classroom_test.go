@@ -52,7 +52,8 @@ func newSchool(t *testing.T) *school {
 				return "", "", fmt.Errorf("room %s has no tokens", room)
 			}
 			token, err := creds.MintToken(vonage.TokenOptions{
-				SessionID: s.sessions[room], Role: vonage.RolePublisher, Data: participant, IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+				SessionID: s.sessions[room], Role: vonage.RolePublisher, Data: participant, IssuedAt: time.Now(),
+				ExpiresAt: time.Now().Add(time.Hour),
 			})
 			return s.sessions[room], token, err
 		},
@@ -87,8 +88,14 @@ func (s *school) tell(t *testing.T, room, message string, sent ...string) []stri
 		MemberAssigned []string `json:"memberAssigned"`
 	}
 	rooms := []listed{
-		{ID: "main", Name: "Algebra", SessionID: s.sessions["main"], Max: 1000, Member: []string{}, MemberAssigned: []string{}},
-		{ID: "red", Name: "Red team", SessionID: s.sessions["red"], Max: 1000, Member: []string{}, MemberAssigned: append([]string{}, sent...)},
+		{
+			ID: "main", Name: "Algebra", SessionID: s.sessions["main"], Max: 1000, Member: []string{},
+			MemberAssigned: []string{},
+		},
+		{
+			ID: "red", Name: "Red team", SessionID: s.sessions["red"], Max: 1000, Member: []string{},
+			MemberAssigned: append([]string{}, sent...),
+		},
 	}
 	data, err := json.Marshal(map[string]any{"message": message, "breakoutRooms": rooms})
 	if err != nil {

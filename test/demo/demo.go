@@ -31,7 +31,8 @@ type scene struct {
 	// title says what happens.
 	title string
 
-	// meeting and set name the MeetingRoom and the BreakoutSet that it is about; the class and its groups where they are empty.
+	// meeting and set name the MeetingRoom and the BreakoutSet that it is about; the class and its groups where they
+	// are empty.
 	meeting, set string
 
 	// acts are played one after the other.
@@ -126,7 +127,8 @@ func (s *stage) play(ctx context.Context, number int, sc scene) (held int, err e
 	return len(c.list), nil
 }
 
-// perform plays one act, unless one before failed. What fails in the story is a check; only what ends the story is an error.
+// perform plays one act, unless one before failed. What fails in the story is a check; only what ends the story is an
+// error.
 func (s *stage) perform(ctx context.Context, a act, c *checks) error {
 	if c.failed() > 0 {
 		return nil
@@ -167,7 +169,10 @@ func (s *stage) expectNoProblems(c *checks) {
 	} else {
 		problems = sum.Refused
 	}
-	c.none(fmt.Sprintf("the operator's roles sufficed for all of its requests (%d so far, %d of them writes)", sum.Requests, len(sum.Writes)), problems)
+	c.none(
+		fmt.Sprintf("the operator's roles sufficed for all of its requests (%d so far, %d of them writes)",
+			sum.Requests, len(sum.Writes)), problems,
+	)
 }
 
 // hints is what helps to see why a scene failed.
@@ -175,13 +180,15 @@ func (s *stage) hints() string {
 	var b strings.Builder
 	for name, set := range s.sets {
 		for _, cond := range set.Status.Conditions {
-			fmt.Fprintf(&b, "\n  BreakoutSet %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason, cond.Message)
+			fmt.Fprintf(&b, "\n  BreakoutSet %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason,
+				cond.Message)
 		}
 	}
 	for name, room := range s.rooms {
 		for _, cond := range room.Status.Conditions {
 			if cond.Status != "True" {
-				fmt.Fprintf(&b, "\n  MeetingRoom %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason, cond.Message)
+				fmt.Fprintf(&b, "\n  MeetingRoom %s: %s=%s, %s: %s", name, cond.Type, cond.Status, cond.Reason,
+					cond.Message)
 			}
 		}
 	}

@@ -34,7 +34,8 @@ func signalName(typ, data string) string {
 	return list.Message
 }
 
-// describe is a signal for people: its name and what they need to know of its content, on lines of their own where it is much.
+// describe is a signal for people: its name and what they need to know of its content, on lines of their own where it
+// is much.
 func describe(typ, data string) string {
 	name := signalName(typ, data)
 	var detail string
@@ -125,7 +126,8 @@ type wireTimer struct {
 	IsManualReturn bool    `json:"isManualReturn"`
 }
 
-// timerName is what a count-down-timer signal of a set that was opened at a time is called here, where its content matters.
+// timerName is what a count-down-timer signal of a set that was opened at a time is called here, where its content
+// matters.
 func timerName(data string, opened time.Time) string {
 	var t wireTimer
 	if json.Unmarshal([]byte(data), &t) != nil {
@@ -140,7 +142,8 @@ func timerName(data string, opened time.Time) string {
 	case math.Round(t.Period*60) != length.Seconds():
 		return fmt.Sprintf("%s (ends after %s, says %v minutes)", typeCountDownTimer, length, t.Period)
 	case t.IsManualReturn:
-		return fmt.Sprintf("%s (%s, shown for the last %d s, manual return)", typeCountDownTimer, length, t.CountDownTimer)
+		return fmt.Sprintf("%s (%s, shown for the last %d s, manual return)", typeCountDownTimer, length,
+			t.CountDownTimer)
 	default:
 		return fmt.Sprintf("%s (%s, shown for the last %d s)", typeCountDownTimer, length, t.CountDownTimer)
 	}

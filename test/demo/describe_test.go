@@ -31,9 +31,14 @@ func TestDescribe(t *testing.T) {
 			data: `{"message":"roomEdited","breakoutRooms":[{"name":"Algebra"},{"name":"Red"}],"page":{"index":2,"count":3}}`,
 			want: "roomEdited: Red (page 2 of 3)",
 		},
-		"all rooms are gone":         {typ: "breakout-room", data: `{"message":"allRoomRemoved","breakoutRooms":[]}`, want: "allRoomRemoved"},
-		"a list that is no JSON":     {typ: "breakout-room", data: `{`, want: "breakout-room (not readable)"},
-		"a countdown that goes back": {typ: "count-down-timer", data: `{"endTime":1795370440000,"period":1}`, want: "count-down-timer: ends at " + clock(1795370440)},
+		"all rooms are gone": {
+			typ: "breakout-room", data: `{"message":"allRoomRemoved","breakoutRooms":[]}`, want: "allRoomRemoved",
+		},
+		"a list that is no JSON": {typ: "breakout-room", data: `{`, want: "breakout-room (not readable)"},
+		"a countdown that goes back": {
+			typ: "count-down-timer", data: `{"endTime":1795370440000,"period":1}`, want: "count-down-timer: ends at " +
+				clock(1795370440),
+		},
 		"a countdown that only tells": {
 			typ:  "count-down-timer",
 			data: `{"endTime":1795370440000,"period":1,"isManualReturn":true}`,
@@ -50,8 +55,12 @@ func TestDescribe(t *testing.T) {
 			data: `[{"name":"Jo","role":"moderator"},{"name":"Bo","role":"participant","isCohost":true},{"name":"Cy","role":"participant"}]`,
 			want: "update-participant: Jo (host), Bo (co-host)",
 		},
-		"a message":      {typ: "message", data: `{"sender":{"name":"Jo"},"text":"Five minutes"}`, want: "message: Jo: “Five minutes”"},
-		"a raised hand":  {typ: "raise-hand", data: `{"name":"Ada","fromRoom":{"name":"Red"}}`, want: "raise-hand: Ada in Red"},
+		"a message": {
+			typ: "message", data: `{"sender":{"name":"Jo"},"text":"Five minutes"}`, want: "message: Jo: “Five minutes”",
+		},
+		"a raised hand": {
+			typ: "raise-hand", data: `{"name":"Ada","fromRoom":{"name":"Red"}}`, want: "raise-hand: Ada in Red",
+		},
 		"anything other": {typ: "confetti", data: `{"colour":"gold"}`, want: "confetti"},
 	}
 	for name, tt := range tests {
@@ -87,13 +96,28 @@ func TestNames(t *testing.T) {
 func TestTimerName(t *testing.T) {
 	opened := time.UnixMilli(1795370440000)
 	tests := map[string]struct{ data, want string }{
-		"one that goes back":           {`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":false}`, "count-down-timer (1m0s, shown for the last 8 s)"},
-		"one that only tells":          {`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":true}`, "count-down-timer (1m0s, shown for the last 8 s, manual return)"},
-		"an odd number of seconds":     {`{"endTime":1795370497000,"period":0.95,"countDownTimer":8}`, "count-down-timer (57s, shown for the last 8 s)"},
-		"a length that is not its own": {`{"endTime":1795370500000,"period":2,"countDownTimer":8}`, "count-down-timer (ends after 1m0s, says 2 minutes)"},
-		"one that drops another":       {`{"endTime":1795370500000,"period":0,"countDownTimer":0,"isManualReturn":true}`, "count-down-timer (ends and does nothing)"},
-		"none":                         {`{}`, "count-down-timer (none)"},
-		"no JSON":                      {`{`, "count-down-timer (not readable)"},
+		"one that goes back": {
+			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":false}`,
+			"count-down-timer (1m0s, shown for the last 8 s)",
+		},
+		"one that only tells": {
+			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":true}`,
+			"count-down-timer (1m0s, shown for the last 8 s, manual return)",
+		},
+		"an odd number of seconds": {
+			`{"endTime":1795370497000,"period":0.95,"countDownTimer":8}`,
+			"count-down-timer (57s, shown for the last 8 s)",
+		},
+		"a length that is not its own": {
+			`{"endTime":1795370500000,"period":2,"countDownTimer":8}`,
+			"count-down-timer (ends after 1m0s, says 2 minutes)",
+		},
+		"one that drops another": {
+			`{"endTime":1795370500000,"period":0,"countDownTimer":0,"isManualReturn":true}`,
+			"count-down-timer (ends and does nothing)",
+		},
+		"none":    {`{}`, "count-down-timer (none)"},
+		"no JSON": {`{`, "count-down-timer (not readable)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

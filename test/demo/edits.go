@@ -126,7 +126,8 @@ func decode(text string) (*unstructured.Unstructured, error) {
 	return o, nil
 }
 
-// patchSet changes the set of the scene as kubectl patch --type=merge does with the same YAML. Lists are replaced as a whole.
+// patchSet changes the set of the scene as kubectl patch --type=merge does with the same YAML. Lists are replaced as a
+// whole.
 func patchSet(change string) edit {
 	return func(ctx context.Context, s *stage) error {
 		return s.patch(ctx, fixture.BreakoutSet(s.set, ""), "breakoutset", "merge", change)

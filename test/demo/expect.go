@@ -44,14 +44,16 @@ func (s *stage) expectHeard(c *checks, what string, want telling) {
 			}
 		}
 		if !slices.Equal(got, want(p.name)) {
-			problems = append(problems, fmt.Sprintf("%s received [%s], not [%s]", p.name, strings.Join(got, "; "), strings.Join(want(p.name), "; ")))
+			problems = append(problems,
+				fmt.Sprintf("%s received [%s], not [%s]", p.name, strings.Join(got, "; "),
+					strings.Join(want(p.name), "; ")))
 		}
 	}
 	c.none(what, problems)
 }
 
-// expectWrites expects each of the meeting's rooms that is new in this scene to have cost the operator exactly these writes, apart from those
-// that are about breakout rooms as a whole: a main room's lock.
+// expectWrites expects each of the meeting's rooms that is new in this scene to have cost the operator exactly these
+// writes, apart from those that are about breakout rooms as a whole: a main room's lock.
 func (s *stage) expectWrites(c *checks, what string, want ...string) {
 	sum, err := readAudit(s.AuditLog())
 	if err != nil {
@@ -82,8 +84,9 @@ func (s *stage) lists(p *person) []browser.RoomList {
 	return lists
 }
 
-// expectSent expects that what these people heard in this scene sent them once, to where the set's status has them, and that what all others
-// heard sent them nowhere; and that their token for that room was in its status before the set planned to send them.
+// expectSent expects that what these people heard in this scene sent them once, to where the set's status has them, and
+// that what all others heard sent them nowhere; and that their token for that room was in its status before the set
+// planned to send them.
 func (s *stage) expectSent(c *checks, what string, people []string) {
 	var problems, early []string
 	for _, p := range s.people() {
@@ -95,7 +98,9 @@ func (s *stage) expectSent(c *checks, what string, people []string) {
 				}
 				got = append(got, r.Name)
 				if r.ID != s.meeting && !s.history.published(r.ID, p.name, plan{s.breakoutSet().UID, list.Revision}) {
-					early = append(early, fmt.Sprintf("%s was sent to %s before their token was in the status of MeetingRoom %s", p.name, r.Name, r.ID))
+					early = append(early,
+						fmt.Sprintf("%s was sent to %s before their token was in the status of MeetingRoom %s", p.name,
+							r.Name, r.ID))
 				}
 			}
 		}
@@ -103,15 +108,17 @@ func (s *stage) expectSent(c *checks, what string, people []string) {
 			want = []string{s.displayName(s.plannedPlace(p.name))}
 		}
 		if !slices.Equal(got, want) {
-			problems = append(problems, fmt.Sprintf("%s was sent to [%s], not to [%s]", p.name, strings.Join(got, ", "), strings.Join(want, ", ")))
+			problems = append(problems,
+				fmt.Sprintf("%s was sent to [%s], not to [%s]", p.name, strings.Join(got, ", "),
+					strings.Join(want, ", ")))
 		}
 	}
 	c.none(what, problems)
 	c.none("a token for that room was in its status before the set even planned to tell", early)
 }
 
-// expectPages expects that everybody heard one message in this scene, in several pages within the limit, which together are the set's status: its
-// rooms, each of which the message sends its people to.
+// expectPages expects that everybody heard one message in this scene, in several pages within the limit, which together
+// are the set's status: its rooms, each of which the message sends its people to.
 func (s *stage) expectPages(c *checks, message string) {
 	var problems []string
 	pages := 0
@@ -134,7 +141,8 @@ func (s *stage) expectPages(c *checks, message string) {
 	if pages < 2 {
 		problems = append(problems, fmt.Sprintf("the list came in %d pages", pages))
 	}
-	c.none(fmt.Sprintf("everybody was told exactly one message, %s, in %d pages of at most %d bytes, which together are the set's status", message, pages, maxSignalBytes), problems)
+	c.none(fmt.Sprintf("everybody was told exactly one message, %s, in %d pages of at most %d bytes, which together "+
+		"are the set's status", message, pages, maxSignalBytes), problems)
 }
 
 // isView says how a list that sends people to rooms differs from the set's status.
@@ -148,8 +156,10 @@ func (s *stage) isView(list browser.RoomList, message string) error {
 		for _, p := range want.Participants {
 			people = append(people, string(p))
 		}
-		if got := list.BreakoutRooms[i+1]; got.Name != want.DisplayName || !slices.Equal(got.MemberAssigned, people) || len(got.Member) > 0 {
-			return fmt.Errorf("room %d is %s, to which it sends [%s], not %s and [%s]", i+1, got.Name, strings.Join(got.MemberAssigned, ", "), want.DisplayName, strings.Join(people, ", "))
+		if got := list.BreakoutRooms[i+1]; got.Name != want.DisplayName || !slices.Equal(got.MemberAssigned, people) ||
+			len(got.Member) > 0 {
+			return fmt.Errorf("room %d is %s, to which it sends [%s], not %s and [%s]", i+1, got.Name,
+				strings.Join(got.MemberAssigned, ", "), want.DisplayName, strings.Join(people, ", "))
 		}
 	}
 	return nil
@@ -212,7 +222,9 @@ func (s *stage) expectKnown(c *checks, what string) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			problems = append(problems, fmt.Sprintf("%s's page lists [%s], not [%s]", p.name, strings.Join(got, ", "), strings.Join(want, ", ")))
+			problems = append(problems,
+				fmt.Sprintf("%s's page lists [%s], not [%s]", p.name, strings.Join(got, ", "),
+					strings.Join(want, ", ")))
 		}
 	}
 	c.none(what, problems)
@@ -228,8 +240,8 @@ func knownRoom(name string, most int) string {
 	return fmt.Sprintf("%s for %d", name, most)
 }
 
-// expectSignals expects exactly these signals to the session of each room in this scene, in this order, and that Vonage accepted each or had
-// nobody to give it to.
+// expectSignals expects exactly these signals to the session of each room in this scene, in this order, and that Vonage
+// accepted each or had nobody to give it to.
 func (s *stage) expectSignals(c *checks, what string, want map[string][]string) {
 	got := map[string][]string{}
 	var problems []string
@@ -237,7 +249,8 @@ func (s *stage) expectSignals(c *checks, what string, want map[string][]string) 
 		room := s.roomOf(call.SessionID)
 		got[room] = append(got[room], signalName(call.SignalType, call.SignalData))
 		if call.Status != http.StatusNoContent && call.Status != http.StatusNotFound {
-			problems = append(problems, fmt.Sprintf("one to %s was answered with %d %s", room, call.Status, call.Reason))
+			problems = append(problems,
+				fmt.Sprintf("one to %s was answered with %d %s", room, call.Status, call.Reason))
 		}
 	}
 	c.none(what, append(problems, difference(got, want)...))
@@ -248,7 +261,9 @@ func difference(got, want map[string][]string) []string {
 	var problems []string
 	for _, room := range slices.Sorted(maps.Keys(merged(got, want))) {
 		if !slices.Equal(got[room], want[room]) {
-			problems = append(problems, fmt.Sprintf("%s was sent [%s], not [%s]", room, strings.Join(got[room], "; "), strings.Join(want[room], "; ")))
+			problems = append(problems,
+				fmt.Sprintf("%s was sent [%s], not [%s]", room, strings.Join(got[room], "; "),
+					strings.Join(want[room], "; ")))
 		}
 	}
 	return problems
@@ -270,7 +285,8 @@ func merged[V any](a, b map[string]V) map[string]V {
 	return all
 }
 
-// expectNobodyDisconnected expects that the operator had to disconnect nobody, and that nobody is left in a session of a breakout room that is gone.
+// expectNobodyDisconnected expects that the operator had to disconnect nobody, and that nobody is left in a session of
+// a breakout room that is gone.
 func (s *stage) expectNobodyDisconnected(c *checks) {
 	n := len(s.calls(simulator.OpForceDisconnect))
 	c.that(n == 0, "nobody had to be disconnected", "%d were", n)

@@ -24,9 +24,11 @@ import (
 func newTestStage(t *testing.T) (*stage, *school) {
 	school := newSchool(t)
 	s := &stage{
-		Environment: &environment.Environment{Vendor: &environment.Vendor{Simulator: school.vendor}}, class: school.classroom, meeting: "main", set: "groups",
-		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{}, sessions: map[string]place{},
-		history: newHistory(), marks: map[string]*mark{}, lastNews: map[string]time.Time{},
+		Environment: &environment.Environment{Vendor: &environment.Vendor{Simulator: school.vendor}},
+		class:       school.classroom, meeting: "main", set: "groups",
+		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{},
+		sessions: map[string]place{},
+		history:  newHistory(), marks: map[string]*mark{}, lastNews: map[string]time.Time{},
 	}
 	for room, session := range school.sessions {
 		s.sessions[session] = place{"main", room}
@@ -39,7 +41,9 @@ func newTestStage(t *testing.T) (*stage, *school) {
 	red.Status.Tokens = []v1alpha1.ParticipantToken{{Participant: "Ada"}}
 	set.ResourceVersion = "6"
 	set.Status.MainDisplayName = "Algebra"
-	set.Status.Rooms = []v1alpha1.BreakoutRoomStatus{{Name: "red", DisplayName: "Red team", Participants: []v1alpha1.ParticipantName{"Ada"}}}
+	set.Status.Rooms = []v1alpha1.BreakoutRoomStatus{{
+		Name: "red", DisplayName: "Red team", Participants: []v1alpha1.ParticipantName{"Ada"},
+	}}
 	s.rooms["main"], s.rooms["groups-red"], s.sets["groups"] = main, red, set
 	s.history.atRoom("ADDED", red)
 	s.history.atSet(set)
@@ -82,7 +86,9 @@ func TestExpectations(t *testing.T) {
 		},
 		"nobody heard anything": {
 			expect: func(s *stage, c *checks) { s.expectHeard(c, "", everybody(created)) },
-			want:   []string{"Ada received [], not [roomCreated (automatic)]", "Bo received [], not [roomCreated (automatic)]"},
+			want: []string{
+				"Ada received [], not [roomCreated (automatic)]", "Bo received [], not [roomCreated (automatic)]",
+			},
 		},
 		"what was heard before the scene does not count": {
 			happens: func(s *stage, school *school, t *testing.T) {
@@ -139,7 +145,9 @@ func TestExpectations(t *testing.T) {
 				s.sets["groups"].Status.Rooms[0].MaxParticipants = 4
 			},
 			expect: func(s *stage, c *checks) { s.expectKnown(c, "") },
-			want:   []string{"Ada's page lists [Red team], not [Red team for 4]", "Bo's page lists [Red team], not [Red team for 4]"},
+			want: []string{
+				"Ada's page lists [Red team], not [Red team for 4]", "Bo's page lists [Red team], not [Red team for 4]",
+			},
 		},
 		"tokens say something else": {
 			expect: func(s *stage, c *checks) { c.none("", s.wrongTokens()) },
@@ -178,13 +186,34 @@ func TestIsView(t *testing.T) {
 		list browser.RoomList
 		is   bool
 	}{
-		"the status":         {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, true},
-		"another message":    {browser.RoomList{Message: roomEdited, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, false},
-		"a room less":        {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}}}, false},
-		"another name":       {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red", MemberAssigned: []string{"Ada"}}}}, false},
-		"another assignment": {browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Bo"}}}}, false},
+		"the status": {
+			browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, true,
+		},
+		"another message": {
+			browser.RoomList{Message: roomEdited, BreakoutRooms: []browser.Room{{Name: "Algebra"}, red}}, false,
+		},
+		"a room less": {
+			browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}}}, false,
+		},
+		"another name": {
+			browser.RoomList{
+				Message:       created,
+				BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red", MemberAssigned: []string{"Ada"}}},
+			}, false,
+		},
+		"another assignment": {
+			browser.RoomList{
+				Message:       created,
+				BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Bo"}}},
+			}, false,
+		},
 		"somebody known to be there": {
-			browser.RoomList{Message: created, BreakoutRooms: []browser.Room{{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Ada"}, Member: []string{"Bo"}}}}, false,
+			browser.RoomList{
+				Message: created,
+				BreakoutRooms: []browser.Room{
+					{Name: "Algebra"}, {Name: "Red team", MemberAssigned: []string{"Ada"}, Member: []string{"Bo"}},
+				},
+			}, false,
 		},
 	}
 	s, _ := newTestStage(t)
@@ -203,12 +232,21 @@ func TestDifference(t *testing.T) {
 		got  map[string][]string
 		want []string
 	}{
-		"none":            {map[string][]string{"main": {roomAdded, moved}, "red": {moved}}, nil},
-		"another order":   {map[string][]string{"main": {moved, roomAdded}, "red": {moved}}, []string{"main was sent [participantMoved; roomAdded], not [roomAdded; participantMoved]"}},
-		"one twice":       {map[string][]string{"main": {roomAdded, moved}, "red": {moved, moved}}, []string{"red was sent [participantMoved; participantMoved], not [participantMoved]"}},
-		"one without any": {map[string][]string{"main": {roomAdded, moved}}, []string{"red was sent [], not [participantMoved]"}},
+		"none": {map[string][]string{"main": {roomAdded, moved}, "red": {moved}}, nil},
+		"another order": {
+			map[string][]string{"main": {moved, roomAdded}, "red": {moved}},
+			[]string{"main was sent [participantMoved; roomAdded], not [roomAdded; participantMoved]"},
+		},
+		"one twice": {
+			map[string][]string{"main": {roomAdded, moved}, "red": {moved, moved}},
+			[]string{"red was sent [participantMoved; participantMoved], not [participantMoved]"},
+		},
+		"one without any": {
+			map[string][]string{"main": {roomAdded, moved}}, []string{"red was sent [], not [participantMoved]"},
+		},
 		"one too many": {
-			map[string][]string{"main": {roomAdded, moved}, "red": {moved}, "a room unknown": {moved}}, []string{"a room unknown was sent [participantMoved], not []"},
+			map[string][]string{"main": {roomAdded, moved}, "red": {moved}, "a room unknown": {moved}},
+			[]string{"a room unknown was sent [participantMoved], not []"},
 		},
 	}
 	for name, tt := range tests {
@@ -254,7 +292,8 @@ func TestYear(t *testing.T) {
 	}
 	people, _ := room.Object["spec"].(map[string]any)["participants"].([]any)
 	if room.GetKind() != "MeetingRoom" || room.GetName() != yearName || len(people) != pupils+1 {
-		t.Errorf("%s %s with %d people, want a MeetingRoom %s with %d", room.GetKind(), room.GetName(), len(people), yearName, pupils+1)
+		t.Errorf("%s %s with %d people, want a MeetingRoom %s with %d", room.GetKind(), room.GetName(), len(people),
+			yearName, pupils+1)
 	}
 }
 

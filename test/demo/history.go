@@ -12,8 +12,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// history is at which resourceVersion what appeared in objects. The API server counts all writes of a cluster in one row, so it tells which of
-// two came first, whenever they are seen.
+// history is at which resourceVersion what appeared in objects. The API server counts all writes of a cluster in one
+// row, so it tells which of two came first, whenever they are seen.
 type history struct {
 	tokens map[tokenAt]uint64
 	plans  map[plan]uint64
@@ -58,7 +58,8 @@ func (h history) atSet(b *v1alpha1.BreakoutSet) {
 	}
 }
 
-// published reports whether somebody has had a token for a room since before a set planned to tell what has that revision.
+// published reports whether somebody has had a token for a room since before a set planned to tell what has that
+// revision.
 func (h history) published(room, participant string, p plan) bool {
 	token, planned := h.tokens[tokenAt{room, participant}], h.plans[p]
 	return token != 0 && planned != 0 && token < planned

@@ -15,7 +15,8 @@ const (
 	newsGap = 80 * time.Millisecond
 	newsAge = 500 * time.Millisecond
 
-	// fewLines is up to how many of a kind have lines of their own, fewNames and fewRooms up to how many people and rooms are named.
+	// fewLines is up to how many of a kind have lines of their own, fewNames and fewRooms up to how many people and
+	// rooms are named.
 	fewLines = 3
 	fewNames = 12
 	fewRooms = 6
@@ -61,7 +62,8 @@ func (b *bulletin) room(when time.Time, name, text, detail string) {
 			}
 			return lines
 		}
-		return []line{{fmt.Sprintf("%d rooms", len(items)), strings.Replace(text, "is ", "are ", 1) + ": " + some(namesOf(items), fewRooms)}}
+		return []line{{fmt.Sprintf("%d rooms", len(items)), strings.Replace(text, "is ", "are ", 1) + ": " +
+			some(namesOf(items), fewRooms)}}
 	})
 }
 
@@ -100,7 +102,8 @@ func (b *bulletin) expelled(when time.Time, who, from string) {
 		if len(items) == 1 {
 			return []line{{who, "was disconnected from " + from}}
 		}
-		return []line{{fmt.Sprintf("%d browsers", len(items)), "were disconnected from " + from + ": " + some(namesOf(items), fewNames)}}
+		return []line{{fmt.Sprintf("%d browsers", len(items)), "were disconnected from " + from + ": " +
+			some(namesOf(items), fewNames)}}
 	})
 }
 

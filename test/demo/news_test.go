@@ -49,7 +49,10 @@ func TestBulletin(t *testing.T) {
 					b.moved(start, fmt.Sprintf("P%02d", i), "main", fmt.Sprintf("room-%02d", i))
 				}
 			},
-			want: []string{"20 browsers: main → room-00: P00", "main → room-01: P01", "main → room-02: P02", "and 17 more like these"},
+			want: []string{
+				"20 browsers: main → room-00: P00", "main → room-01: P01", "main → room-02: P02",
+				"and 17 more like these",
+			},
 		},
 		"one signal": {
 			happens: func(b *bulletin) { b.signal(start, "main", []string{"Ada"}, 5, "allRoomRemoved") },
@@ -66,7 +69,10 @@ func TestBulletin(t *testing.T) {
 				b.signal(start, "red", []string{"Cy", "Di", "Eve"}, 5, "one")
 				b.signal(start, "blue", nil, 5, "one")
 			},
-			want: []string{"signal to 3 rooms: heard by all 5 in main, red; nobody is in blue: one", "signal to main: heard by Ada, Bo: two"},
+			want: []string{
+				"signal to 3 rooms: heard by all 5 in main, red; nobody is in blue: one",
+				"signal to main: heard by Ada, Bo: two",
+			},
 		},
 		"several rooms without people": {
 			happens: func(b *bulletin) {

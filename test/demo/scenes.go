@@ -33,11 +33,12 @@ const (
 	moved          = "participantMoved"
 )
 
-// scenes are what the demo plays, in order: each goes on where the one before ended. The year's scenes play in another meeting while the
-// class's time runs out.
+// scenes are what the demo plays, in order: each goes on where the one before ended. The year's scenes play in another
+// meeting while the class's time runs out.
 func scenes() []scene {
 	return []scene{
-		classMeets(), roomsOpen(), roomsEdited(), peopleMoved(), peopleCome(), signalsSent(), clockEdited(), timeRuns(), yearOpens(), yearCloses(),
+		classMeets(), roomsOpen(), roomsEdited(), peopleMoved(), peopleCome(), signalsSent(), clockEdited(), timeRuns(),
+		yearOpens(), yearCloses(),
 		timeIsUp(), roomsChosen(), roomsClose(),
 	}
 }
@@ -52,12 +53,15 @@ func classMeets() scene {
 		},
 		expect: func(s *stage, c *checks) {
 			n := len(s.room().Spec.Participants)
-			c.that(len(s.calls(simulator.OpCreateSession)) == 1, "the operator made exactly one session", "it made %d", len(s.calls(simulator.OpCreateSession)))
-			c.that(len(s.people()) == n, fmt.Sprintf("%d participants connected with the tokens from status", n), "%d did", len(s.people()))
+			c.that(len(s.calls(simulator.OpCreateSession)) == 1, "the operator made exactly one session", "it made %d",
+				len(s.calls(simulator.OpCreateSession)))
+			c.that(len(s.people()) == n, fmt.Sprintf("%d participants connected with the tokens from status", n),
+				"%d did", len(s.people()))
 			c.none("each token says who it is for, and has the rights of their role", s.wrongTokens())
 			s.expectPlaces(c, "everybody is in main", s.inMain)
 			s.expectHeard(c, "nobody was told anything yet", nothing)
-			s.expectWrites(c, "the room cost two writes: its finalizer, and its status with session and tokens", "patch", "update status")
+			s.expectWrites(c, "the room cost two writes: its finalizer, and its status with session and tokens",
+				"patch", "update status")
 		},
 	}
 }
@@ -72,15 +76,21 @@ func roomsOpen() scene {
 		}},
 		expect: func(s *stage, c *checks) {
 			students, n := s.students(), len(s.breakoutSet().Spec.Rooms)
-			c.that(len(s.calls(simulator.OpCreateSession)) == n, fmt.Sprintf("the operator made exactly %d sessions, one for each room", n),
+			c.that(len(s.calls(simulator.OpCreateSession)) == n,
+				fmt.Sprintf("the operator made exactly %d sessions, one for each room", n),
 				"it made %d", len(s.calls(simulator.OpCreateSession)))
 			s.expectHeard(c, "everybody was told exactly once: "+created, everybody(created))
-			s.expectSent(c, "that told each student the room of the set's status, and sent nobody else anywhere", students)
+			s.expectSent(c, "that told each student the room of the set's status, and sent nobody else anywhere",
+				students)
 			c.none("the rooms hold equally many students, give or take one", imbalance(s.breakoutSet()))
-			s.expectPlaces(c, "every student is in the own room, and the hosts are in main, connected once each", s.plannedPlace)
+			s.expectPlaces(c, "every student is in the own room, and the hosts are in main, connected once each",
+				s.plannedPlace)
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", students)
-			s.expectSignals(c, "the operator sent one signal, to main, and Vonage accepted it", toEach([]string{mainRoom}, created))
-			s.expectWrites(c, "each breakout room cost two writes: its creation, and its status with session and tokens", "create", "update status")
+			s.expectSignals(c, "the operator sent one signal, to main, and Vonage accepted it",
+				toEach([]string{mainRoom}, created))
+			s.expectWrites(c,
+				"each breakout room cost two writes: its creation, and its status with session and tokens", "create",
+				"update status")
 		},
 	}
 }
@@ -91,24 +101,30 @@ func roomsClose() scene {
 		title: "The rooms close",
 		set:   roundName,
 		acts: []act{{
-			do: patchSet("spec:\n  state: Closed\n"), what: "BreakoutSet " + roundName + " is closed and Ready, and its rooms are gone",
+			do: patchSet("spec:\n  state: Closed\n"), what: "BreakoutSet " + roundName +
+				" is closed and Ready, and its rooms are gone",
 			until: func(s *stage) bool {
-				return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateClosed && len(s.children()) == 0 && s.room().Status.ActiveBreakoutSet == nil
+				return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateClosed && len(s.children()) == 0 &&
+					s.room().Status.ActiveBreakoutSet == nil
 			},
 		}},
 		expect: func(s *stage, c *checks) {
 			s.expectHeard(c, "everybody was told exactly once: "+allRoomRemoved, everybody(allRoomRemoved))
 			s.expectPlaces(c, "everybody is back in main, connected once each", s.inMain)
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
-			s.expectSignals(c, "the operator sent that once to each session, and nothing else", toEach(append(roomsOfRound(), mainRoom), allRoomRemoved))
+			s.expectSignals(c, "the operator sent that once to each session, and nothing else",
+				toEach(append(roomsOfRound(), mainRoom), allRoomRemoved))
 			s.expectNobodyDisconnected(c)
-			c.that(len(s.children()) == 0, "the breakout rooms' MeetingRooms are gone", "there are still %s", strings.Join(s.children(), ", "))
-			c.that(s.room().Status.ActiveBreakoutSet == nil, "the meeting room is free for other breakout sets", "it is held still")
+			c.that(len(s.children()) == 0, "the breakout rooms' MeetingRooms are gone", "there are still %s",
+				strings.Join(s.children(), ", "))
+			c.that(s.room().Status.ActiveBreakoutSet == nil, "the meeting room is free for other breakout sets",
+				"it is held still")
 		},
 	}
 }
 
-// wrongTokens is who connected with a token that does not say who they are as the sample app's browsers expect it, or has other rights.
+// wrongTokens is who connected with a token that does not say who they are as the sample app's browsers expect it, or
+// has other rights.
 func (s *stage) wrongTokens() []string {
 	var problems []string
 	for _, p := range s.people() {
@@ -119,17 +135,21 @@ func (s *stage) wrongTokens() []string {
 		if slices.Contains(s.withRole(v1alpha1.RoleHost), p.name) {
 			role = "moderator"
 		}
-		want := fmt.Sprintf(`{"id":%q,"name":%q,"role":%q,"isCohost":%t}`, p.name, p.name, role, slices.Contains(s.withRole(v1alpha1.RoleCoHost), p.name))
+		want := fmt.Sprintf(`{"id":%q,"name":%q,"role":%q,"isCohost":%t}`, p.name, p.name, role,
+			slices.Contains(s.withRole(v1alpha1.RoleCoHost), p.name))
 		for _, connection := range p.connections {
 			if connection.Data() != want || connection.Role() != string(right) {
-				problems = append(problems, fmt.Sprintf("%s is a %s with %s, not a %s with %s", p.name, connection.Role(), connection.Data(), right, want))
+				problems = append(problems,
+					fmt.Sprintf("%s is a %s with %s, not a %s with %s", p.name, connection.Role(), connection.Data(),
+						right, want))
 			}
 		}
 	}
 	return problems
 }
 
-// isTrue is whether a condition of an object is true and is about the object as it is now; for a reason where one is given.
+// isTrue is whether a condition of an object is true and is about the object as it is now; for a reason where one is
+// given.
 func isTrue(object fixture.Conditioned, kind, reason string) bool {
 	return fixture.HasCondition(object, kind, metav1.ConditionTrue, reason) == nil
 }

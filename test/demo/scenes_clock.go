@@ -18,7 +18,8 @@ const (
 	// roundName is the set of the second round.
 	roundName = "round-2"
 
-	// timeLeft is how long the class's rooms stay open once their clock runs, warning for how long before the end browsers count down.
+	// timeLeft is how long the class's rooms stay open once their clock runs, warning for how long before the end
+	// browsers count down.
 	timeLeft = 12 * time.Second
 	warning  = 8
 
@@ -34,19 +35,34 @@ func clockEdited() scene {
 	return scene{
 		title: "A time limit is set, extended, and dropped",
 		acts: []act{
-			{do: patchSet("spec:\n  durationSeconds: 600\n  warningSeconds: 20\n"), until: toldInAll(1), what: "everybody was told, and the set is Ready"},
-			{do: patchSet("spec:\n  durationSeconds: 900\n  returnMode: Manual\n"), until: toldInAll(2), what: "everybody was told of the longer time, and the set is Ready"},
-			{do: patchSet("spec:\n  durationSeconds: null\n"), until: toldInAll(4), what: "everybody was told in two steps that there is no limit, and the set is Ready"},
+			{
+				do: patchSet("spec:\n  durationSeconds: 600\n  warningSeconds: 20\n"), until: toldInAll(1),
+				what: "everybody was told, and the set is Ready",
+			},
+			{
+				do: patchSet("spec:\n  durationSeconds: 900\n  returnMode: Manual\n"), until: toldInAll(2),
+				what: "everybody was told of the longer time, and the set is Ready",
+			},
+			{
+				do: patchSet("spec:\n  durationSeconds: null\n"), until: toldInAll(4),
+				what: "everybody was told in two steps that there is no limit, and the set is Ready",
+			},
 		},
 		expect: func(s *stage, c *checks) {
-			s.expectHeard(c, "everybody was told exactly: 10 minutes from the opening on; 15, after which nobody goes back by themselves; a countdown that ends soon and does nothing, by which pages drop theirs; none", everybody(
-				"count-down-timer (10m0s, shown for the last 20 s)", "count-down-timer (15m0s, shown for the last 20 s, manual return)",
-				"count-down-timer (ends and does nothing)", "count-down-timer (none)"))
+			s.expectHeard(c,
+				"everybody was told exactly: 10 minutes from the opening on; 15, after which nobody goes back by "+
+					"themselves; a countdown that ends soon and does nothing, by which pages drop theirs; none",
+				everybody(
+					"count-down-timer (10m0s, shown for the last 20 s)",
+					"count-down-timer (15m0s, shown for the last 20 s, manual return)",
+					"count-down-timer (ends and does nothing)", "count-down-timer (none)"))
 			s.expectChanges(c, "nobody changed rooms", nil)
 			timer := []string{typeCountDownTimer, typeCountDownTimer, typeCountDownTimer, typeCountDownTimer}
-			s.expectSignals(c, "the operator sent those to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, timer...))
+			s.expectSignals(c, "the operator sent those to each session, and nothing else",
+				toEach([]string{mainRoom, "red", "blue", "yellow"}, timer...))
 			set := s.breakoutSet()
-			c.that(set.Status.Timer == nil && set.Status.ClosesAt == nil, "the set's status has no end any more", "it has %v", set.Status.ClosesAt)
+			c.that(set.Status.Timer == nil && set.Status.ClosesAt == nil, "the set's status has no end any more",
+				"it has %v", set.Status.ClosesAt)
 		},
 	}
 }
@@ -69,7 +85,8 @@ func timeRuns() scene {
 						return nil, fmt.Errorf("set %s has no openedAt", s.set)
 					}
 					length = (time.Since(opened.Time) + timeLeft).Round(time.Second)
-					return patchSet(fmt.Sprintf("spec:\n  durationSeconds: %d   # %s from now\n  warningSeconds: %d\n  returnMode: Automatic\n", int(length.Seconds()), timeLeft, warning)), nil
+					return patchSet(fmt.Sprintf("spec:\n  durationSeconds: %d   # %s from now\n  warningSeconds: "+
+						"%d\n  returnMode: Automatic\n", int(length.Seconds()), timeLeft, warning)), nil
 				}),
 				until: toldInAll(1), what: "everybody was told, and the set is Ready",
 			},
@@ -85,8 +102,10 @@ func timeRuns() scene {
 		expect: func(s *stage, c *checks) {
 			told := fmt.Sprintf("count-down-timer (%s, shown for the last %d s)", length, warning)
 			s.expectHeard(c, "everybody was told exactly: "+told, everybody(told))
-			s.expectSignals(c, "the operator sent that to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, typeCountDownTimer))
-			c.that(len(s.children()) == len(s.breakoutSet().Spec.Rooms), "the second round has no rooms yet", "there are %s", strings.Join(s.children(), ", "))
+			s.expectSignals(c, "the operator sent that to each session, and nothing else",
+				toEach([]string{mainRoom, "red", "blue", "yellow"}, typeCountDownTimer))
+			c.that(len(s.children()) == len(s.breakoutSet().Spec.Rooms), "the second round has no rooms yet",
+				"there are %s", strings.Join(s.children(), ", "))
 		},
 	}
 }
@@ -114,19 +133,27 @@ func timeIsUp() scene {
 		set:   roundName,
 		acts: []act{{
 			until: func(s *stage) bool {
-				return isTrue(s.sets[setName], v1alpha1.ReadyCondition, v1alpha1.TimeUpReason) && openAndThere(s) && s.allHeard(2)
+				return isTrue(s.sets[setName], v1alpha1.ReadyCondition, v1alpha1.TimeUpReason) && openAndThere(s) &&
+					s.allHeard(2)
 			},
 			what: "BreakoutSet " + setName + " is closed and Ready, and " + roundName + " is open and Ready",
 		}},
 		expect: func(s *stage, c *checks) {
 			out := s.wereOut()
-			s.expectHeard(c, "everybody was told exactly: "+allRoomRemoved+", "+offered, everybody(allRoomRemoved, offered))
+			s.expectHeard(c, "everybody was told exactly: "+allRoomRemoved+", "+offered,
+				everybody(allRoomRemoved, offered))
 			s.expectChanges(c, "who was in a breakout room went back exactly once, and nobody else changed rooms", out)
 			s.expectPlaces(c, "everybody is in main, connected once", s.inMain)
-			c.none(fmt.Sprintf("in the last %d seconds pages counted down, those of students in main excepted", warning), s.wrongCountdowns(out))
-			c.none(fmt.Sprintf("the rooms closed when their time was up, and everybody was called back when browsers had gone, %s later", returnTime), s.wrongTimes())
-			s.expectSignals(c, "the operator sent "+allRoomRemoved+" to each session, "+offered+" to main, and nothing else",
-				merged(toEach([]string{"red", "blue", "yellow"}, allRoomRemoved), toEach([]string{mainRoom}, allRoomRemoved, offered)))
+			c.none(
+				fmt.Sprintf("in the last %d seconds pages counted down, those of students in main excepted", warning),
+				s.wrongCountdowns(out),
+			)
+			c.none(fmt.Sprintf("the rooms closed when their time was up, and everybody was called back when browsers "+
+				"had gone, %s later", returnTime), s.wrongTimes())
+			s.expectSignals(c, "the operator sent "+allRoomRemoved+" to each session, "+offered+
+				" to main, and nothing else",
+				merged(toEach([]string{"red", "blue", "yellow"}, allRoomRemoved),
+					toEach([]string{mainRoom}, allRoomRemoved, offered)))
 			s.expectNobodyDisconnected(c)
 			var problems []string
 			for _, p := range s.people() {
@@ -152,7 +179,8 @@ func (s *stage) wrongCountdowns(out []string) []string {
 	return problems
 }
 
-// punctual is how late something may be that the clock does: seconds in the API are whole, and this machine may be slow.
+// punctual is how late something may be that the clock does: seconds in the API are whole, and this machine may be
+// slow.
 const punctual = 5 * time.Second
 
 // wrongTimes is what was too early or too late about the end of the class's rooms.
@@ -203,7 +231,8 @@ func roomsChosen() scene {
 		expect: func(s *stage, c *checks) {
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
 			s.expectHeard(c, "nobody was told anything", nothing)
-			c.that(len(s.allCalls()) == 0, "the operator did nothing: who chooses what is not its business", "it made %d calls", len(s.allCalls()))
+			c.that(len(s.allCalls()) == 0, "the operator did nothing: who chooses what is not its business",
+				"it made %d calls", len(s.allCalls()))
 		},
 	}
 }

@@ -39,13 +39,17 @@ func roomsEdited() scene {
 		expect: func(s *stage, c *checks) {
 			told := []string{roomEdited, roomAdded, moved, roomRemoved}
 			s.expectHeard(c, "everybody was told exactly: "+strings.Join(told, ", "), everybody(told...))
-			s.expectSent(c, "that sent the people of green to the room of the set's status, and nobody else anywhere", s.wereIn("green"))
+			s.expectSent(c, "that sent the people of green to the room of the set's status, and nobody else anywhere",
+				s.wereIn("green"))
 			s.expectPlaces(c, "everybody is in the own room, connected once", s.plannedPlace)
 			s.expectChanges(c, "the people of green changed rooms exactly once, and nobody else did", s.wereIn("green"))
 			s.expectKnown(c, "every page shows the present rooms, names and sizes, the own room's too")
-			s.expectSignals(c, "the operator sent those to main, red, blue and green, and to yellow what came after it was there",
-				merged(toEach([]string{mainRoom, "red", "blue", "green"}, told...), toEach([]string{"yellow"}, roomRemoved)))
-			c.that(len(s.calls(simulator.OpCreateSession)) == 1, "the operator made exactly one session, for yellow", "it made %d", len(s.calls(simulator.OpCreateSession)))
+			s.expectSignals(c,
+				"the operator sent those to main, red, blue and green, and to yellow what came after it was there",
+				merged(toEach([]string{mainRoom, "red", "blue", "green"}, told...),
+					toEach([]string{"yellow"}, roomRemoved)))
+			c.that(len(s.calls(simulator.OpCreateSession)) == 1, "the operator made exactly one session, for yellow",
+				"it made %d", len(s.calls(simulator.OpCreateSession)))
 			s.expectNobodyDisconnected(c)
 		},
 	}
@@ -75,14 +79,17 @@ func peopleMoved() scene {
 `, mover, leaver, host)), nil
 			}),
 			until: func(s *stage) bool {
-				return openAndThere(s) && s.plannedPlace(mover) == "blue" && fixture.Token(s.child("red"), mover) == "" && fixture.Token(s.child("blue"), leaver) == ""
+				return openAndThere(s) && s.plannedPlace(mover) == "blue" &&
+					fixture.Token(s.child("red"), mover) == "" && fixture.Token(s.child("blue"), leaver) == ""
 			},
-			what: "the set is Ready, everybody is where they were placed, and who left a room has no token for it any more",
+			what: "the set is Ready, everybody is where they were placed, and who left a room has no token for " +
+				"it any more",
 		}},
 		expect: func(s *stage, c *checks) {
 			placed := []string{mover, leaver, host}
 			want := map[string]string{mover: "blue", leaver: mainRoom, host: "red"}
-			s.expectHeard(c, "everybody was told exactly once: "+moved+", when those who need a new token had it", everybody(moved))
+			s.expectHeard(c, "everybody was told exactly once: "+moved+", when those who need a new token had it",
+				everybody(moved))
 			s.expectSent(c, "that sent each of the three to the own place once, and nobody else anywhere", placed)
 			s.expectPlaces(c, "the three are there, and everybody else is where they were", func(name string) string {
 				if to := want[name]; to != "" {
@@ -92,7 +99,8 @@ func peopleMoved() scene {
 			})
 			s.expectChanges(c, "the three changed rooms exactly once, and nobody else did", placed)
 			s.expectKnown(c, "every page shows the present rooms, the own room's name too")
-			s.expectSignals(c, "the operator sent that to each session, and nothing else", toEach([]string{mainRoom, "red", "blue", "yellow"}, moved))
+			s.expectSignals(c, "the operator sent that to each session, and nothing else",
+				toEach([]string{mainRoom, "red", "blue", "yellow"}, moved))
 		},
 	}
 }
@@ -116,52 +124,65 @@ func peopleCome() scene {
 		acts: []act{
 			{
 				do: byState(func(s *stage) (edit, error) {
-					red := slices.DeleteFunc(s.wereIn("red"), func(name string) bool { return !slices.Contains(s.students(), name) })
+					red := slices.DeleteFunc(s.wereIn("red"), func(name string) bool {
+						return !slices.Contains(s.students(), name)
+					})
 					if len(red) == 0 {
 						return nil, errNobody
 					}
 					promoted = red[0]
-					i := slices.IndexFunc(s.room().Spec.Participants, func(p v1alpha1.Participant) bool { return string(p.Name) == promoted })
+					i := slices.IndexFunc(s.room().Spec.Participants, func(p v1alpha1.Participant) bool {
+						return string(p.Name) == promoted
+					})
 					return patchRoom(fmt.Sprintf(`- {op: add, path: /spec/participants/%d/role, value: CoHost}   # %s
 - {op: add, path: /spec/tokens, value: {shared: [Participant]}}
 `, i, promoted)), nil
 				}),
 				until: func(s *stage) bool {
-					return leads(s) && roomReady(s) && len(s.room().Status.SharedTokens) == 1 && setReady(s) && s.allHeard(1)
+					return leads(s) && roomReady(s) && len(s.room().Status.SharedTokens) == 1 && setReady(s) &&
+						s.allHeard(1)
 				},
-				what: "the new co-host has a co-host's token for every room, main has one that names nobody, and everybody was told",
+				what: "the new co-host has a co-host's token for every room, main has one that names nobody, and " +
+					"everybody was told",
 			},
 			{do: comeUnknown(newcomer)},
 			{
 				do: annotateSet(v1alpha1.ResendAnnotation, "for-"+strings.Fields(newcomer)[0]),
 				until: func(s *stage) bool {
-					return s.breakoutSet().Status.LastHandledResend != "" && s.breakoutSet().Status.Signals.Pending == nil && len(s.heardBy(s.person(newcomer))) > 0
+					return s.breakoutSet().Status.LastHandledResend != "" &&
+						s.breakoutSet().Status.Signals.Pending == nil && len(s.heardBy(s.person(newcomer))) > 0
 				},
 				what: "the late one's page was told the rooms, by telling all once more",
 			},
 			{
 				do: byState(func(s *stage) (edit, error) {
 					emptiest = s.emptiestRoom()
-					return patchRoom(fmt.Sprintf("- {op: add, path: /spec/participants/-, value: {name: %s}}\n", newcomer)), nil
+					return patchRoom(fmt.Sprintf("- {op: add, path: /spec/participants/-, value: {name: %s}}\n",
+						newcomer)), nil
 				}),
 				until: func(s *stage) bool { return s.plannedPlace(newcomer) != mainRoom && openAndThere(s) },
 				what:  "the set is Ready, and everybody is where its status says, the late one too",
 			},
 		},
 		expect: func(s *stage, c *checks) {
-			s.expectHeard(c, "everybody was told exactly: update-participant; roomEdited, once more; participantMoved, of the late one", func(name string) []string {
-				if name == newcomer {
-					return []string{roomEdited, moved}
-				}
-				return []string{typeUpdateParticipant, roomEdited, moved}
-			})
-			s.expectSent(c, "that sent the late one to the room of the set's status, and nobody else anywhere", []string{newcomer})
-			c.that(s.plannedPlace(newcomer) == emptiest, "the late one is in the room that was the emptiest, "+emptiest, "they are in %s", s.plannedPlace(newcomer))
+			s.expectHeard(c,
+				"everybody was told exactly: update-participant; roomEdited, once more; participantMoved, of "+
+					"the late one", func(name string) []string {
+					if name == newcomer {
+						return []string{roomEdited, moved}
+					}
+					return []string{typeUpdateParticipant, roomEdited, moved}
+				})
+			s.expectSent(c, "that sent the late one to the room of the set's status, and nobody else anywhere",
+				[]string{newcomer})
+			c.that(s.plannedPlace(newcomer) == emptiest, "the late one is in the room that was the emptiest, "+emptiest,
+				"they are in %s", s.plannedPlace(newcomer))
 			s.expectPlaces(c, "everybody is in the own room, connected once", s.plannedPlace)
 			s.expectChanges(c, "the late one changed rooms exactly once, and nobody else did", []string{newcomer})
 			s.expectKnown(c, "every page shows the present rooms, the late one's too")
 			page := s.person(promoted).page
-			c.that(page.Panel() && s.plannedPlace(promoted) == "red", promoted+", the new co-host, is where they were, and their page shows the control panel",
+			c.that(page.Panel() && s.plannedPlace(promoted) == "red", promoted+
+				", the new co-host, is where they were, and their page shows the control panel",
 				"panel: %t, room: %s", page.Panel(), s.plannedPlace(promoted))
 			s.expectSignals(c, "the operator sent those to each session, and nothing else",
 				toEach([]string{mainRoom, "red", "blue", "yellow"}, typeUpdateParticipant, roomEdited, moved))
@@ -175,7 +196,8 @@ func comeUnknown(name string) edit {
 		if len(s.room().Status.SharedTokens) == 0 {
 			return fmt.Errorf("the status of MeetingRoom %s has no token that names nobody", s.meeting)
 		}
-		err := s.class.join(joining{name: name, main: pageOf(s.room()), token: s.room().Status.SharedTokens[0].Token}, time.Now())
+		err := s.class.join(joining{name: name, main: pageOf(s.room()), token: s.room().Status.SharedTokens[0].Token},
+			time.Now())
 		if err != nil {
 			return err
 		}
@@ -191,7 +213,9 @@ func (s *stage) emptiestRoom() string {
 	if len(rooms) == 0 {
 		return ""
 	}
-	least := slices.MinFunc(rooms, func(a, b v1alpha1.BreakoutRoomStatus) int { return len(a.Participants) - len(b.Participants) })
+	least := slices.MinFunc(rooms, func(a, b v1alpha1.BreakoutRoomStatus) int {
+		return len(a.Participants) - len(b.Participants)
+	})
 	return string(least.Name)
 }
 
@@ -222,18 +246,23 @@ spec:
 			),
 			until: func(s *stage) bool {
 				signals := s.newSignals()
-				return len(signals) == 3 && !slices.ContainsFunc(signals, func(r *v1alpha1.RoomSignal) bool { return r.Status.CompletionTime == nil })
+				return len(signals) == 3 &&
+					!slices.ContainsFunc(signals, func(r *v1alpha1.RoomSignal) bool {
+						return r.Status.CompletionTime == nil
+					})
 			},
 			what: "all three are done with",
 		}},
 		expect: func(s *stage, c *checks) {
 			all, some := []string{typeMessage, typeRaiseHand, custom}, []string{typeMessage, typeRaiseHand}
-			s.expectHeard(c, "everybody heard the message and the raised hand, and then those in red and main the signal of one's own, each exactly once and in this order", func(name string) []string {
-				if at := s.plannedPlace(name); at == mainRoom || at == "red" {
-					return all
-				}
-				return some
-			})
+			s.expectHeard(c,
+				"everybody heard the message and the raised hand, and then those in red and main the signal of one's "+
+					"own, each exactly once and in this order", func(name string) []string {
+					if at := s.plannedPlace(name); at == mainRoom || at == "red" {
+						return all
+					}
+					return some
+				})
 			c.none("the message says to whom it goes, and the raised hand where it was raised", s.wrongContents(asks))
 			s.expectSignals(c, "the operator sent those once to each session, and nothing else",
 				merged(toEach([]string{mainRoom, "red"}, all...), toEach([]string{"blue", "yellow"}, some...)))
@@ -283,10 +312,12 @@ func (s *stage) wrongContents(asks string) []string {
 			case err != nil:
 				problems = append(problems, fmt.Sprintf("%s: %v", p.name, err))
 			case h.typ == typeRaiseHand:
-				if got.Name != asks || got.FromRoom.ID != setName+"-blue" || got.FromRoom.Name != s.displayName("blue") {
+				if got.Name != asks || got.FromRoom.ID != setName+"-blue" ||
+					got.FromRoom.Name != s.displayName("blue") {
 					problems = append(problems, p.name+" received "+h.data)
 				}
-			case (got.ToBreakoutRoom == nil) != (at == mainRoom) || (got.ToBreakoutRoom != nil && *got.ToBreakoutRoom != s.displayName(at)):
+			case (got.ToBreakoutRoom == nil) != (at == mainRoom) ||
+				(got.ToBreakoutRoom != nil && *got.ToBreakoutRoom != s.displayName(at)):
 				problems = append(problems, p.name+" received "+h.data)
 			}
 		}

@@ -16,7 +16,8 @@ const (
 	yearName = "year-7"
 	yearSet  = "projects"
 
-	// pupils is how many of them there are, and yearRooms how many rooms they go to: so many that a list does not fit into one signal.
+	// pupils is how many of them there are, and yearRooms how many rooms they go to: so many that a list does not fit
+	// into one signal.
 	pupils    = 100
 	yearRooms = 50
 )
@@ -27,7 +28,10 @@ func yearOpens() scene {
 		title:   fmt.Sprintf("Meanwhile a whole year goes to %d rooms", yearRooms),
 		meeting: yearName, set: yearSet,
 		acts: []act{
-			{do: apply(yearYAML(), fmt.Sprintf("a host and %d pupils", pupils)), until: roomReady, what: "MeetingRoom " + yearName + " is Ready"},
+			{
+				do: apply(yearYAML(), fmt.Sprintf("a host and %d pupils", pupils)), until: roomReady,
+				what: "MeetingRoom " + yearName + " is Ready",
+			},
 			{do: join},
 			{
 				do: apply(fmt.Sprintf(`apiVersion: breakout-operator.io/v1alpha1
@@ -39,22 +43,29 @@ spec:
   replicas: %d
   closeGraceSeconds: 6
 `, yearSet, yearName, yearRooms), ""),
-				until: openAndThere, what: "BreakoutSet " + yearSet + " is open and Ready, and everybody is where its status says",
+				until: openAndThere, what: "BreakoutSet " + yearSet +
+					" is open and Ready, and everybody is where its status says",
 			},
 		},
 		expect: func(s *stage, c *checks) {
 			students, sessions := s.students(), len(s.calls(simulator.OpCreateSession))
-			c.that(sessions == yearRooms+1, fmt.Sprintf("the operator made exactly %d sessions", yearRooms+1), "it made %d", sessions)
+			c.that(sessions == yearRooms+1, fmt.Sprintf("the operator made exactly %d sessions", yearRooms+1),
+				"it made %d", sessions)
 			s.expectPages(c, created)
-			s.expectSent(c, "that told each pupil the room of the set's status, and sent nobody else anywhere", students)
+			s.expectSent(c, "that told each pupil the room of the set's status, and sent nobody else anywhere",
+				students)
 			c.none("the rooms hold equally many pupils", imbalance(s.breakoutSet()))
-			s.expectPlaces(c, "every pupil is in the own room, with the sample app's page too, which takes each page for the whole list", s.plannedPlace)
+			s.expectPlaces(c,
+				"every pupil is in the own room, with the sample app's page too, which takes each page for "+
+					"the whole list", s.plannedPlace)
 			s.expectChanges(c, "every pupil changed rooms exactly once, and nobody else did", students)
 			for _, host := range s.withRole(v1alpha1.RoleHost) {
 				rooms := s.person(host).page.Rooms()
-				c.that(len(rooms) == yearRooms+1, "a host's page that puts the pages together lists all rooms", "it lists %d", len(rooms))
+				c.that(len(rooms) == yearRooms+1, "a host's page that puts the pages together lists all rooms",
+					"it lists %d", len(rooms))
 				pages := len(s.heardBy(s.person(host)))
-				s.expectSignals(c, "the operator sent those pages to main, once each", toEach([]string{yearName}, repeated(created, pages)...))
+				s.expectSignals(c, "the operator sent those pages to main, once each",
+					toEach([]string{yearName}, repeated(created, pages)...))
 			}
 		},
 	}
@@ -71,7 +82,8 @@ func yearCloses() scene {
 				do: scaleSet(0),
 				until: func(s *stage) bool {
 					people = len(s.people())
-					return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateOpen && len(s.children()) == 0 && s.allAt(s.inMain)
+					return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateOpen &&
+						len(s.children()) == 0 && s.allAt(s.inMain)
 				},
 				what: "the set is open still and Ready, its rooms are gone, and everybody is back, connected once each",
 			},
@@ -88,9 +100,11 @@ func yearCloses() scene {
 			for i := range yearRooms {
 				rooms = append(rooms, fmt.Sprintf("room-%d", i+1))
 			}
-			s.expectSignals(c, "the operator sent that once to each session, and nothing else", toEach(rooms, allRoomRemoved))
+			s.expectSignals(c, "the operator sent that once to each session, and nothing else",
+				toEach(rooms, allRoomRemoved))
 			disconnected := len(s.calls(simulator.OpForceDisconnect))
-			c.that(disconnected == people, "deleting the meeting room disconnected everybody in it", "it disconnected %d of %d", disconnected, people)
+			c.that(disconnected == people, "deleting the meeting room disconnected everybody in it",
+				"it disconnected %d of %d", disconnected, people)
 			left := s.class.dismiss(yearName)
 			c.that(left == 0, "and nobody is left anywhere", "%d are", left)
 		},
@@ -100,7 +114,9 @@ func yearCloses() scene {
 // yearYAML is the meeting room of the year.
 func yearYAML() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: breakout-operator.io/v1alpha1\nkind: MeetingRoom\nmetadata:\n  name: %s\nspec:\n  participants:\n  - {name: Mr Gray, role: Host}\n", yearName)
+	fmt.Fprintf(&b,
+		"apiVersion: breakout-operator.io/v1alpha1\nkind: MeetingRoom\nmetadata:\n  name: %s\nspec:\n  "+
+			"participants:\n  - {name: Mr Gray, role: Host}\n", yearName)
 	for _, name := range pupilNames(pupils) {
 		fmt.Fprintf(&b, "  - {name: %s}\n", name)
 	}
@@ -109,8 +125,10 @@ func yearYAML() string {
 
 // pupilNames are so many different names, at most 400.
 func pupilNames(n int) []string {
-	first := strings.Fields("Ada Björn Chloé Dmitri Elif Farid Grace Hana Ioana Jamal Kaito Léa Mira Noor Óscar Priya Quinn Rosa Søren Tomás")
-	last := strings.Fields("Abara Bianchi Çelik Dubois Eriksson Fischer García Haddad Ito Jansen Kowalski Lund Moreau Novak Olsen Petrov Quist Rossi Silva Tanaka")
+	first := strings.Fields("Ada Björn Chloé Dmitri Elif Farid Grace Hana Ioana Jamal Kaito Léa Mira Noor Óscar " +
+		"Priya Quinn Rosa Søren Tomás")
+	last := strings.Fields("Abara Bianchi Çelik Dubois Eriksson Fischer García Haddad Ito Jansen Kowalski Lund " +
+		"Moreau Novak Olsen Petrov Quist Rossi Silva Tanaka")
 	var names []string
 	for i := range n {
 		names = append(names, first[i%len(first)]+" "+last[(i/len(first)+i)%len(last)])

@@ -32,8 +32,8 @@ const pollPeriod = 100 * time.Millisecond
 // mainRoom is what people call the class's meeting room itself.
 const mainRoom = "main"
 
-// stage is where the demo plays: it sees what happens at the API server and at the vendor, lets the browsers react, and prints it. One
-// goroutine uses it; nothing happens but within until.
+// stage is where the demo plays: it sees what happens at the API server and at the vendor, lets the browsers react, and
+// prints it. One goroutine uses it; nothing happens but within until.
 type stage struct {
 	*environment.Environment
 	timeline *timeline
@@ -59,7 +59,8 @@ type stage struct {
 	// meeting and set name what the present scene is about.
 	meeting, set string
 
-	// marks are where the last scene of each meeting ended, and lastNews when something last happened there that belongs to the story.
+	// marks are where the last scene of each meeting ended, and lastNews when something last happened there that
+	// belongs to the story.
 	marks    map[string]*mark
 	lastNews map[string]time.Time
 }
@@ -78,11 +79,15 @@ type mark struct {
 }
 
 // newStage begins to watch. The result ends it.
-func newStage(ctx context.Context, e *environment.Environment, root string, t *timeline) (_ *stage, end func(), err error) {
+func newStage(
+	ctx context.Context, e *environment.Environment, root string, t *timeline,
+) (_ *stage, end func(), err error) {
 	s := &stage{
 		Environment: e, timeline: t, bulletin: &bulletin{timeline: t}, root: root,
-		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{}, roomSignals: map[string]*v1alpha1.RoomSignal{},
-		shown: map[string]string{}, sessions: map[string]place{}, history: newHistory(), marks: map[string]*mark{}, lastNews: map[string]time.Time{},
+		rooms: map[string]*v1alpha1.MeetingRoom{}, sets: map[string]*v1alpha1.BreakoutSet{},
+		roomSignals: map[string]*v1alpha1.RoomSignal{},
+		shown:       map[string]string{}, sessions: map[string]place{}, history: newHistory(),
+		marks: map[string]*mark{}, lastNews: map[string]time.Time{},
 	}
 	s.class = &classroom{
 		vendor: e.Vendor.Simulator,
@@ -101,7 +106,9 @@ func newStage(ctx context.Context, e *environment.Environment, root string, t *t
 			w.Stop()
 		}
 	}
-	for _, kind := range []client.ObjectList{&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}, &v1alpha1.RoomSignalList{}} {
+	for _, kind := range []client.ObjectList{
+		&v1alpha1.MeetingRoomList{}, &v1alpha1.BreakoutSetList{}, &v1alpha1.RoomSignalList{},
+	} {
 		w, err := fixture.Watch(ctx, e.Client, kind)
 		if err != nil {
 			end()
@@ -360,7 +367,8 @@ func (s *stage) atSet(kind watch.EventType, b *v1alpha1.BreakoutSet) {
 	switch {
 	case meta.IsStatusConditionTrue(b.Status.Conditions, v1alpha1.StalledCondition):
 		text += ", stalled: " + ready.Message
-	case ready.Status == metav1.ConditionTrue && ready.Reason != string(b.Status.State) && ready.Reason != v1alpha1.OpenedReason:
+	case ready.Status == metav1.ConditionTrue && ready.Reason != string(b.Status.State) &&
+		ready.Reason != v1alpha1.OpenedReason:
 		text += fmt.Sprintf(" (%s) and Ready", ready.Reason)
 	case ready.Status == metav1.ConditionTrue:
 		text += " and Ready"
@@ -452,7 +460,8 @@ func (s *stage) joinAll() error {
 		joined = append(joined, j.name)
 	}
 	s.lastNews[s.meeting] = time.Now()
-	s.bulletin.say(time.Now(), fmt.Sprintf("%d browsers", len(joined)), fmt.Sprintf("join %s with the tokens from its status: %s", mainName(room.Name), some(joined, fewNames)))
+	s.bulletin.say(time.Now(), fmt.Sprintf("%d browsers", len(joined)),
+		fmt.Sprintf("join %s with the tokens from its status: %s", mainName(room.Name), some(joined, fewNames)))
 	return nil
 }
 
@@ -463,7 +472,9 @@ func pageOf(room *v1alpha1.MeetingRoom) browser.Room {
 
 // person is the one of that name in the meeting of the scene; nil when they have not joined.
 func (s *stage) person(name string) *person {
-	if i := slices.IndexFunc(s.class.people, func(p *person) bool { return p.name == name && p.meeting == s.meeting }); i >= 0 {
+	if i := slices.IndexFunc(
+		s.class.people, func(p *person) bool { return p.name == name && p.meeting == s.meeting },
+	); i >= 0 {
 		return s.class.people[i]
 	}
 	return nil

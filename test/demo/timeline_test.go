@@ -70,7 +70,8 @@ func TestChecksDoNotFillTheScreen(t *testing.T) {
 	c.none("nobody is late", make([]string, 100))
 	var out bytes.Buffer
 	c.print(&out)
-	if lines := strings.Count(out.String(), "\n"); lines != 1+fewNames+1 || !strings.Contains(out.String(), "and 88 more") {
+	if lines := strings.Count(out.String(), "\n"); lines != 1+fewNames+1 ||
+		!strings.Contains(out.String(), "and 88 more") {
 		t.Errorf("%d lines:\n%s", lines, out.String())
 	}
 }

@@ -124,8 +124,8 @@ func readCRDs(t *testing.T) map[string]*apiextensionsv1.CustomResourceDefinition
 	return crds
 }
 
-// fieldsOf are the paths of all fields of spec and status, as spec.rooms[].name. What is Kubernetes' own, conditions and label selectors, is
-// one field.
+// fieldsOf are the paths of all fields of spec and status, as spec.rooms[].name. What is Kubernetes' own, conditions
+// and label selectors, is one field.
 func fieldsOf(crd *apiextensionsv1.CustomResourceDefinition) []string {
 	var fields []string
 	var walk func(path string, s apiextensionsv1.JSONSchemaProps)
@@ -211,7 +211,8 @@ func apiConstants(t *testing.T, suffix string) map[string]map[string]string {
 	return constants
 }
 
-// TestConditions finds every condition and every reason: those of one kind on its page, those that kinds share on some page.
+// TestConditions finds every condition and every reason: those of one kind on its page, those that kinds share on some
+// page.
 func TestConditions(t *testing.T) {
 	everywhere := map[string]bool{}
 	for _, p := range readPages(t) {
@@ -243,7 +244,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestRunbook finds an entry in operations.md for every reason with which the code says that somebody has to do something.
+// TestRunbook finds an entry in operations.md for every reason with which the code says that somebody has to do
+// something.
 func TestRunbook(t *testing.T) {
 	constants := map[string]string{}
 	for _, found := range apiConstants(t, "Reason") {
@@ -279,7 +281,8 @@ func TestRunbook(t *testing.T) {
 	}
 }
 
-// TestExamples decodes every example of the group's kinds strictly and validates it as the API server does, CEL rules included.
+// TestExamples decodes every example of the group's kinds strictly and validates it as the API server does, CEL rules
+// included.
 func TestExamples(t *testing.T) {
 	crds, seen := readCRDs(t), map[string]bool{}
 	for _, p := range readPages(t) {
@@ -325,7 +328,8 @@ func TestValidate(t *testing.T) {
 		"keys":   "{meetingRoomRef: {name: a}, rooms: [{name: red}, {name: red}]}",
 		"CEL":    "{meetingRoomRef: {name: a}, rooms: [{name: red}], replicas: 2}",
 	} {
-		document := "apiVersion: breakout-operator.io/v1alpha1\nkind: BreakoutSet\nmetadata: {name: groups}\nspec: " + spec
+		document := "apiVersion: breakout-operator.io/v1alpha1\nkind: BreakoutSet\nmetadata: {name: groups}\nspec: " +
+			spec
 		if len(validate(t, crd, document)) == 0 {
 			t.Errorf("%s: no error for %s", name, spec)
 		}
@@ -340,7 +344,9 @@ func validate(t *testing.T, crd *apiextensionsv1.CustomResourceDefinition, docum
 		t.Fatal(err)
 	}
 	internal := &apiextensions.JSONSchemaProps{}
-	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(crd.Spec.Versions[0].Schema.OpenAPIV3Schema, internal, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, internal, nil,
+	); err != nil {
 		t.Fatal(err)
 	}
 	validator, _, err := validation.NewSchemaValidator(internal)

@@ -18,7 +18,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
-// lesson is the meeting that the documents' signals come from: what its set was told to be, and what everybody was told.
+// lesson is the meeting that the documents' signals come from: what its set was told to be, and what everybody was
+// told.
 type lesson struct {
 	main *v1alpha1.MeetingRoom
 	set  *v1alpha1.BreakoutSet
@@ -29,7 +30,8 @@ type lesson struct {
 func newLesson() *lesson {
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	l := &lesson{now: start}
-	l.main = fixture.MeetingRoom("algebra-101", fixture.Participants("Ms Jones=Host", "Ben=CoHost", "Ada", "Luis", "Mia", "Noor"))
+	l.main = fixture.MeetingRoom("algebra-101",
+		fixture.Participants("Ms Jones=Host", "Ben=CoHost", "Ada", "Luis", "Mia", "Noor"))
 	l.main.Spec.DisplayName, l.main.Status.SessionID = "Algebra 101", "1_MAIN"
 	l.set = fixture.In("school", fixture.BreakoutSet("groups", "algebra-101",
 		fixture.Rooms("red=Red team/5", "blue"), fixture.Assigned("", "Ben=blue"), fixture.Lasting(900)))
@@ -48,8 +50,10 @@ func (l *lesson) mode() v1alpha1.BreakoutSetMode {
 func (l *lesson) view(opened time.Time) breakout.View {
 	st, rooms := &l.set.Status, breakout.RoomsOf(&l.set.Spec)
 	in := breakout.ViewInput{
-		Main: l.main, Rooms: rooms, Children: map[v1alpha1.BreakoutRoomName]breakout.Child{}, Open: breakout.IsOpen(l.set), Mode: l.mode(),
-		Places: breakout.Assign(l.main.Spec.Participants, rooms, *l.set.Spec.Assignment, breakout.Planned(st).Places(), string(l.set.UID)).Places,
+		Main: l.main, Rooms: rooms, Children: map[v1alpha1.BreakoutRoomName]breakout.Child{},
+		Open: breakout.IsOpen(l.set), Mode: l.mode(),
+		Places: breakout.Assign(l.main.Spec.Participants, rooms, *l.set.Spec.Assignment, breakout.Planned(st).Places(),
+			string(l.set.UID)).Places,
 	}
 	in.Timer = breakout.TimerOf(l.set, opened)
 	if in.Open {
@@ -120,7 +124,9 @@ func signals(t *testing.T) []string {
 		set.Rooms[1].DisplayName = "Blue team"
 	})
 	l.edit(func(_ *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec) {
-		set.Assignment.Placements = append(set.Assignment.Placements, v1alpha1.Placement{Participant: "Ada", Room: "green"})
+		set.Assignment.Placements = append(set.Assignment.Placements, v1alpha1.Placement{
+			Participant: "Ada", Room: "green",
+		})
 	})
 	l.edit(func(_ *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec) { set.Rooms = set.Rooms[1:] })
 	l.edit(func(main *v1alpha1.MeetingRoomSpec, _ *v1alpha1.BreakoutSetSpec) {
@@ -169,12 +175,14 @@ func TestSignals(t *testing.T) {
 			}
 			shown = append(shown, compact.String())
 			if !slices.Contains(want, compact.String()) {
-				t.Errorf("%s shows JSON that the operator does not send:\n%s\nIt sends:\n%s", page.name, compact.String(), strings.Join(like(compact.String(), want), "\n"))
+				t.Errorf("%s shows JSON that the operator does not send:\n%s\nIt sends:\n%s", page.name,
+					compact.String(), strings.Join(like(compact.String(), want), "\n"))
 			}
 		}
 	}
 	for _, kind := range []string{
-		"roomCreated (automatic)", "roomCreated (chooseroom)", "roomAdded", "roomEdited", "roomRemoved", "allRoomRemoved", "participantMoved",
+		"roomCreated (automatic)", "roomCreated (chooseroom)", "roomAdded", "roomEdited", "roomRemoved",
+		"allRoomRemoved", "participantMoved",
 		"endTime", `"isApproved"`, `"fromRoom"`, `[{"id":"Ms Jones"`, `"countDownTimer":0`,
 	} {
 		if !slices.ContainsFunc(shown, func(s string) bool { return strings.Contains(s, kind) }) {

@@ -145,7 +145,8 @@ func (s *story) tell() {
 		"legacy": func(r *v1alpha1.MeetingRoom) { r.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: "opentok"} },
 	} {
 		room := fixture.Class()
-		room.Name, room.Spec.Tokens = name, &v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}}
+		room.Name, room.Spec.Tokens = name,
+			&v1alpha1.TokensSpec{Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}}
 		change(room)
 		s.must(s.Client.Create(s.t.Context(), room))
 	}
@@ -156,7 +157,8 @@ func (s *story) tell() {
 
 	// Breakout rooms, moves, a signal, and the way back, with a vendor that answers in all kinds of ways.
 	for _, kind := range []simulator.FaultKind{
-		simulator.FaultStatus, simulator.FaultHTML, simulator.FaultXML, simulator.FaultMalformedJSON, simulator.FaultResetAfter, simulator.FaultRateLimited,
+		simulator.FaultStatus, simulator.FaultHTML, simulator.FaultXML, simulator.FaultMalformedJSON,
+		simulator.FaultResetAfter, simulator.FaultRateLimited,
 	} {
 		s.Simulator.AddFault(simulator.Fault{Kind: kind, Count: 1})
 	}
@@ -175,7 +177,9 @@ func (s *story) tell() {
 	s.becomes(signal, metav1.ConditionTrue, "")
 
 	// Keys that are malformed, refused, and good again; what is in the way of tokens is said meanwhile.
-	s.setKey("a malformed key", []byte("-----BEGIN PRIVATE KEY-----\nTUlJRXZBSUJBREFOQmdrcWhraUc5dzBCQVFFRkFBU0NCS1l3\n-----END PRIVATE KEY-----\n"))
+	s.setKey("a malformed key",
+		[]byte("-----BEGIN PRIVATE KEY-----\nTUlJRXZBSUJBREFOQmdrcWhraUc5dzBCQVFFRkFBU0NCS1l3\n-----END "+
+			"PRIVATE KEY-----\n"))
 	s.becomes(account, metav1.ConditionFalse, v1alpha1.SecretInvalidReason)
 	wrong := fixture.NewKey()
 	s.setKey("a key that is refused", fixture.PEM(wrong))
@@ -228,7 +232,8 @@ func (s *story) openTokAccount() {
 // setKey puts a key into the account's Secret.
 func (s *story) setKey(what string, pem []byte) {
 	s.secrets.addKey(what, pem)
-	s.must(s.Client.Update(s.t.Context(), fixture.Secret(environment.OperatorNamespace, environment.CredentialsName, pem)))
+	s.must(s.Client.Update(s.t.Context(),
+		fixture.Secret(environment.OperatorNamespace, environment.CredentialsName, pem)))
 }
 
 // edit changes an object.
@@ -245,7 +250,8 @@ func (s *story) await(what string, ask func() error) {
 	}
 }
 
-// becomes waits until Ready of an object has a status, for a reason where one is given, and notes all that it says meanwhile.
+// becomes waits until Ready of an object has a status, for a reason where one is given, and notes all that it says
+// meanwhile.
 func (s *story) becomes(obj fixture.Conditioned, ready metav1.ConditionStatus, reason string) {
 	s.t.Helper()
 	s.await(obj.GetName(), func() error {
@@ -343,12 +349,16 @@ func (s *story) checkTheSearch() {
 	for secret, what := range s.secrets.all {
 		kinds[what] = secret
 	}
-	for _, what := range []string{"the private key", "a malformed key", "a key that is refused", "the API secret", "a token", "a shared token", "a token in a Secret", "a JWT of the REST API"} {
+	for _, what := range []string{
+		"the private key", "a malformed key", "a key that is refused", "the API secret", "a token", "a shared token",
+		"a token in a Secret", "a JWT of the REST API",
+	} {
 		if kinds[what] == "" {
 			s.t.Errorf("no secret is known of kind: %s", what)
 		}
 	}
-	for _, where := range []string{"log", "metrics", "events", "signals", "conditions of class", "conditions of " + environment.AccountName, "MeetingRoom class", "BreakoutSet groups"} {
+	for _, where := range []string{"log", "metrics", "events", "signals", "conditions of class", "conditions of " +
+		environment.AccountName, "MeetingRoom class", "BreakoutSet groups"} {
 		text := s.said[where]
 		if text == "" {
 			s.t.Errorf("nothing was said in: %s", where)

@@ -1,13 +1,15 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command soak edits many meetings at random while everything around the operator fails: Vonage misbehaves on a part of the calls, the
-// operator is killed again and again, the API server restarts. Then everything is let alone, and what happened is held against the rules:
+// Command soak edits many meetings at random while everything around the operator fails: Vonage misbehaves on a part of
+// the calls, the operator is killed again and again, the API server restarts. Then everything is let alone, and what
+// happened is held against the rules:
 //
-//   - a room has had one session for ever, and no session was made in vain but in a crash, for a call without an answer, or for a room that was
-//     deleted meanwhile;
-//   - every session was told every change in order, repeats word for word, and no more often than there were reasons to;
-//   - what each session was told last is what the set's status says, and that is what its spec asks for;
+//   - a room has had one session for ever, and no session was made in vain but in a crash, for a call without an
+//     answer, or for a room that was deleted meanwhile;
+//   - every session received every change in order, repeats word for word, and no more often than there were reasons
+//     to;
+//   - what each session received last is what the set's status says, and that is what its spec asks for;
 //   - nothing is written and nobody is called any more, not even by a new process;
 //   - the operator logged nothing secret.
 //
@@ -69,12 +71,17 @@ func main() {
 
 func run(ctx context.Context, o options) (err error) {
 	fmt.Printf("soak: %d meetings for %s, seed %d\n", o.meetings, o.duration, o.seed)
-	r, err := rig.New(ctx, rig.Options{Progress: os.Stderr, Simulator: simulator.Options{Seed: o.seed, MaxHistory: -1, MaxSignals: 1}})
+	r, err := rig.New(ctx, rig.Options{
+		Progress: os.Stderr, Simulator: simulator.Options{Seed: o.seed, MaxHistory: -1, MaxSignals: 1},
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	s := &soak{Rig: r, options: o, rand: rand.New(rand.NewPCG(o.seed, 1)), fates: map[string]int{}, edited: map[string]int{}, wasted: map[string]bool{}}
+	s := &soak{
+		Rig: r, options: o, rand: rand.New(rand.NewPCG(o.seed, 1)), fates: map[string]int{}, edited: map[string]int{},
+		wasted: map[string]bool{},
+	}
 	if s.watcher, err = watchRooms(ctx, r); err != nil {
 		return err
 	}
@@ -122,7 +129,8 @@ func (s *soak) disturb(ctx context.Context) error {
 	kill := time.Now().Add(s.lifetime())
 	var restarts []time.Time
 	for i := range s.options.restarts {
-		restarts = append(restarts, time.Now().Add(s.options.duration*time.Duration(i+1)/time.Duration(s.options.restarts+1)))
+		restarts = append(restarts,
+			time.Now().Add(s.options.duration*time.Duration(i+1)/time.Duration(s.options.restarts+1)))
 	}
 	tick := time.NewTicker(time.Duration(float64(time.Second) / s.options.edits))
 	defer tick.Stop()
@@ -135,7 +143,8 @@ func (s *soak) disturb(ctx context.Context) error {
 		}
 		if now.Sub(lastSaid) > 15*time.Second {
 			lastSaid = now
-			s.say("%d edits, %d calls, %d operators killed, API server restarted %d times", s.edits, s.Simulator.LastSeq(), s.killed, s.restarted)
+			s.say("%d edits, %d calls, %d operators killed, API server restarted %d times", s.edits,
+				s.Simulator.LastSeq(), s.killed, s.restarted)
 		}
 		switch {
 		case len(restarts) > 0 && now.After(restarts[0]):
@@ -183,10 +192,14 @@ func (s *soak) kill(ctx context.Context) error {
 
 // faultKinds are the ways in which Vonage fails.
 var faultKinds = []simulator.Fault{
-	{Kind: simulator.FaultStatus}, {Kind: simulator.FaultRateLimited}, {Kind: simulator.FaultRateLimited, RetryAfter: "1"},
-	{Kind: simulator.FaultSilence}, {Kind: simulator.FaultTimeoutAfter}, {Kind: simulator.FaultResetBefore}, {Kind: simulator.FaultResetAfter},
-	{Kind: simulator.FaultHTML}, {Kind: simulator.FaultHTML, Status: 200}, {Kind: simulator.FaultXML}, {Kind: simulator.FaultMalformedJSON},
-	{Kind: simulator.FaultEmptyList}, {Kind: simulator.FaultUnauthorized}, {Kind: simulator.FaultForbidden}, {Kind: simulator.FaultExpired},
+	{Kind: simulator.FaultStatus}, {Kind: simulator.FaultRateLimited},
+	{Kind: simulator.FaultRateLimited, RetryAfter: "1"},
+	{Kind: simulator.FaultSilence}, {Kind: simulator.FaultTimeoutAfter}, {Kind: simulator.FaultResetBefore},
+	{Kind: simulator.FaultResetAfter},
+	{Kind: simulator.FaultHTML}, {Kind: simulator.FaultHTML, Status: 200}, {Kind: simulator.FaultXML},
+	{Kind: simulator.FaultMalformedJSON},
+	{Kind: simulator.FaultEmptyList}, {Kind: simulator.FaultUnauthorized}, {Kind: simulator.FaultForbidden},
+	{Kind: simulator.FaultExpired},
 	{Kind: simulator.FaultClockSkew}, {Kind: simulator.FaultNone, Delay: time.Second},
 }
 

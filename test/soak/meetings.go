@@ -132,16 +132,21 @@ var changes = []change{
 		return fixture.Edit(ctx, s.Client, fixture.MeetingRoom(meeting), func(room *v1alpha1.MeetingRoom) {
 			switch p := room.Spec.Participants; {
 			case len(p) < 6:
-				room.Spec.Participants = append(p, v1alpha1.Participant{Name: v1alpha1.ParticipantName(fmt.Sprintf("Guest %d", s.edits))})
+				room.Spec.Participants = append(p, v1alpha1.Participant{
+					Name: v1alpha1.ParticipantName(fmt.Sprintf("Guest %d", s.edits)),
+				})
 			case s.rand.IntN(2) == 0:
-				room.Spec.Participants[1+s.rand.IntN(len(p)-1)].Role = []v1alpha1.ParticipantRole{v1alpha1.RoleParticipant, v1alpha1.RoleCoHost}[s.rand.IntN(2)]
+				room.Spec.Participants[1+s.rand.IntN(len(p)-1)].Role = []v1alpha1.ParticipantRole{
+					v1alpha1.RoleParticipant, v1alpha1.RoleCoHost,
+				}[s.rand.IntN(2)]
 			default:
 				room.Spec.Participants = p[:len(p)-1]
 			}
 		})
 	}},
 	{"a signal is sent", 6, func(s *soak, ctx context.Context, meeting string) error {
-		signal := fixture.RoomSignal("", fixture.ToSet(meeting), fixture.Saying("Host", fmt.Sprintf("Edit %d", s.edits)))
+		signal := fixture.RoomSignal("", fixture.ToSet(meeting),
+			fixture.Saying("Host", fmt.Sprintf("Edit %d", s.edits)))
 		signal.GenerateName, signal.Spec.TTLSecondsAfterFinished = meeting+"-", new(int32(1))
 		return s.Client.Create(ctx, signal)
 	}},
@@ -181,13 +186,16 @@ func (s *soak) edit(ctx context.Context) error {
 	return nil
 }
 
-// patiently does something again while the API server is away, or somebody else was faster. An object that is being deleted takes no edits.
+// patiently does something again while the API server is away, or somebody else was faster. An object that is being
+// deleted takes no edits.
 func (s *soak) patiently(ctx context.Context, do func() error) error {
 	for end := time.Now().Add(time.Minute); ; {
 		err := do()
-		away := err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
-			apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsTimeout(err) || apierrors.IsConflict(err) ||
-			apierrors.IsForbidden(err)) // a restarted API server has its roles a moment later
+		away := err != nil &&
+			(utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
+				apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsTimeout(err) ||
+				apierrors.IsConflict(err) ||
+				apierrors.IsForbidden(err)) // a restarted API server has its roles a moment later
 		if !away || time.Now().After(end) {
 			return err
 		}
@@ -201,6 +209,8 @@ func (s *soak) patiently(ctx context.Context, do func() error) error {
 
 func onSet(change func(*soak, *v1alpha1.BreakoutSet)) func(*soak, context.Context, string) error {
 	return func(s *soak, ctx context.Context, meeting string) error {
-		return fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meeting, ""), func(set *v1alpha1.BreakoutSet) { change(s, set) })
+		return fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meeting, ""), func(set *v1alpha1.BreakoutSet) {
+			change(s, set)
+		})
 	}
 }

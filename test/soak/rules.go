@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// restTime is how long everything may take to come to rest once nothing fails any more: refused credentials are tried again after a minute.
+	// restTime is how long everything may take to come to rest once nothing fails any more: refused credentials are
+	// tried again after a minute.
 	restTime = 4 * time.Minute
 
 	// quietTime is for how long nothing may happen then.
@@ -40,7 +41,8 @@ func (s *soak) comeToRest(ctx context.Context) error {
 	}
 	for i := range s.options.meetings {
 		err := s.patiently(ctx, func() error {
-			return client.IgnoreNotFound(fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meetingName(i), ""), fixture.Lasting(0)))
+			return client.IgnoreNotFound(fixture.Edit(ctx, s.Client, fixture.BreakoutSet(meetingName(i), ""),
+				fixture.Lasting(0)))
 		})
 		if err != nil {
 			return err
@@ -81,7 +83,9 @@ func (s *soak) atRest(ctx context.Context) error {
 	return nil
 }
 
-func (s *soak) list(ctx context.Context) ([]v1alpha1.MeetingRoom, []v1alpha1.BreakoutSet, []v1alpha1.RoomSignal, error) {
+func (s *soak) list(
+	ctx context.Context,
+) ([]v1alpha1.MeetingRoom, []v1alpha1.BreakoutSet, []v1alpha1.RoomSignal, error) {
 	var rooms v1alpha1.MeetingRoomList
 	var sets v1alpha1.BreakoutSetList
 	var signals v1alpha1.RoomSignalList
@@ -130,7 +134,8 @@ func (s *soak) quiet(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// versions are the resourceVersions of all objects but events, which come a moment after what they tell of, and signals, which expire.
+// versions are the resourceVersions of all objects but events, which come a moment after what they tell of, and
+// signals, which expire.
 func (s *soak) versions(ctx context.Context) (map[string]string, error) {
 	rooms, sets, _, err := s.list(ctx)
 	versions := map[string]string{}
@@ -224,7 +229,8 @@ func (s *soak) judgeSets(ctx context.Context) []v1alpha1.BreakoutSet {
 	}
 	for _, set := range sets {
 		main := &v1alpha1.MeetingRoom{}
-		err := s.Client.Get(ctx, client.ObjectKey{Namespace: fixture.Namespace, Name: set.Spec.MeetingRoomRef.Name}, main)
+		err := s.Client.Get(ctx, client.ObjectKey{Namespace: fixture.Namespace, Name: set.Spec.MeetingRoomRef.Name},
+			main)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
@@ -232,7 +238,8 @@ func (s *soak) judgeSets(ctx context.Context) []v1alpha1.BreakoutSet {
 		isOpen := meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition)
 		if timeUp := set.Status.State == v1alpha1.StateClosed && wanted; timeUp && !isOpen {
 			wanted = false // a countdown was over before it was taken away
-			if c := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.OpenCondition); c == nil || c.Reason != v1alpha1.TimeUpReason {
+			if c := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.OpenCondition); c == nil ||
+				c.Reason != v1alpha1.TimeUpReason {
 				s.complain("set %s is closed though its spec says Open", set.Name)
 			}
 		}
@@ -275,7 +282,9 @@ func (s *soak) judgePlacement(set *v1alpha1.BreakoutSet, main *v1alpha1.MeetingR
 			full := slices.ContainsFunc(set.Status.Rooms, func(r v1alpha1.BreakoutRoomStatus) bool {
 				return r.Name == p.Room && r.MaxParticipants > 0 && len(r.Participants) >= int(r.MaxParticipants)
 			})
-			known := slices.ContainsFunc(set.Spec.Rooms, func(r v1alpha1.BreakoutRoomSpec) bool { return r.Name == p.Room }) || p.Room == "main"
+			known := slices.ContainsFunc(set.Spec.Rooms, func(r v1alpha1.BreakoutRoomSpec) bool {
+				return r.Name == p.Room
+			}) || p.Room == "main"
 			if known && !full {
 				s.complain("set %s: %s is in %s, and placed in %s", set.Name, p.Participant, room.Name, p.Room)
 			}
@@ -320,13 +329,15 @@ func utteranceOf(call simulator.Call) (utterance, bool) {
 		return utterance{}, false // a timer that is cleared cannot carry a revision
 	}
 	return utterance{
-		typ: call.SignalType, data: endTime.ReplaceAllString(call.SignalData, ""), revision: data.Revision, rooms: data.BreakoutRooms,
+		typ: call.SignalType, data: endTime.ReplaceAllString(call.SignalData, ""), revision: data.Revision,
+		rooms:   data.BreakoutRooms,
 		message: data.Message, page: data.Page.Index, lost: call.Fault != simulator.FaultNone,
 	}, true
 }
 
-// judgeTold: revisions never go back, repeats are word for word, and there is one by each operator at most, beside those for answers that got
-// lost. One plan moves people in several messages where some of them have to wait; what it said before comes no more then.
+// judgeTold: revisions never go back, repeats are word for word, and there is one by each operator at most, beside
+// those for answers that got lost. One plan moves people in several messages where some of them have to wait; what it
+// said before comes no more then.
 func (s *soak) judgeTold(session string, heard []utterance) {
 	type saying struct {
 		typ, message string
@@ -360,15 +371,17 @@ func (s *soak) judgeTold(session string, heard []utterance) {
 	}
 }
 
-// judgeView: what a session was told last is what the set's status says, beside who came into the main room or left the meeting since: nothing is
-// said of that.
+// judgeView: what a session was told last is what the set's status says, beside who came into the main room or left the
+// meeting since: nothing is said of that.
 func (s *soak) judgeView(set *v1alpha1.BreakoutSet, heard map[string][]utterance) {
 	sessions, present := []string{set.Status.MainSessionID}, slices.Clone(set.Status.MainParticipants)
 	for _, room := range set.Status.Rooms {
 		sessions, present = append(sessions, room.SessionID), append(present, room.Participants...)
 	}
 	for _, session := range sessions {
-		lists := slices.DeleteFunc(slices.Clone(heard[session]), func(u utterance) bool { return u.typ != "breakout-room" })
+		lists := slices.DeleteFunc(slices.Clone(heard[session]), func(u utterance) bool {
+			return u.typ != "breakout-room"
+		})
 		if len(lists) == 0 {
 			if session == set.Status.MainSessionID {
 				s.complain("set %s: the main room was told nothing", set.Name)
@@ -387,7 +400,8 @@ func (s *soak) judgeView(set *v1alpha1.BreakoutSet, heard map[string][]utterance
 			want[room.SessionID] = room.DisplayName + ": " + people(room.Participants, present)
 		}
 		if !maps.Equal(want, got) {
-			s.complain("set %s: session %s was told last (%s)\n\t%v\nand the status says\n\t%v\nafter\n%s", set.Name, session, last.message, got, want, s.history(sessions))
+			s.complain("set %s: session %s was told last (%s)\n\t%v\nand the status says\n\t%v\nafter\n%s", set.Name,
+				session, last.message, got, want, s.history(sessions))
 		}
 	}
 }
@@ -406,7 +420,9 @@ func (s *soak) history(sessions []string) string {
 		if !call.Effective {
 			outcome += " without effect"
 		}
-		lines = append(lines, fmt.Sprintf("\t%s room %d: revision %d %s %s: %s", call.Time.Format("15:04:05.000"), at, u.revision, call.SignalType, u.message, outcome))
+		lines = append(lines,
+			fmt.Sprintf("\t%s room %d: revision %d %s %s: %s", call.Time.Format("15:04:05.000"), at, u.revision,
+				call.SignalType, u.message, outcome))
 	}
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }

@@ -68,7 +68,8 @@ func (w *watcher) open(ctx context.Context) (watch.Interface, error) {
 	return opened, nil
 }
 
-// follow takes the events of a watch, and of the next one when the API server, which has restarted, knows nothing of what was before.
+// follow takes the events of a watch, and of the next one when the API server, which has restarted, knows nothing of
+// what was before.
 func (w *watcher) follow(ctx context.Context, opened watch.Interface) {
 	for ctx.Err() == nil {
 		for e := range opened.ResultChan() {
@@ -165,7 +166,8 @@ func (w *watcher) complaints() []string {
 		}
 		for id := range sessions {
 			if owner[id] != "" {
-				complaints = append(complaints, fmt.Sprintf("rooms %s and %s have had the same session", owner[id], w.names[uid]))
+				complaints = append(complaints,
+					fmt.Sprintf("rooms %s and %s have had the same session", owner[id], w.names[uid]))
 			}
 			owner[id] = w.names[uid]
 		}

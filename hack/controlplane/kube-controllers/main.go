@@ -94,7 +94,8 @@ func run(ctx context.Context, kubeconfig, readyFile string) error {
 	collector, err := garbagecollector.NewGarbageCollector(ctx, clients, objects,
 		restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kinds)),
 		garbagecollector.DefaultIgnoredResources(),
-		metadataInformers{metadatainformer.NewSharedInformerFactory(objects, garbagecollector.ResourceResyncTime)}, started)
+		metadataInformers{metadatainformer.NewSharedInformerFactory(objects, garbagecollector.ResourceResyncTime)},
+		started)
 	if err != nil {
 		return fmt.Errorf("make the garbage collector: %w", err)
 	}

@@ -221,7 +221,9 @@ func (e *Environment) install(
 		return err
 	}
 	if tokenSecrets {
-		if _, err := sandbox.ApplyManifests(ctx, config, filepath.Join(root, "config", "rbac-token-secrets")); err != nil {
+		if _, err := sandbox.ApplyManifests(
+			ctx, config, filepath.Join(root, "config", "rbac-token-secrets"),
+		); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,8 @@ import (
 func TestWithoutWorkloads(t *testing.T) {
 	var objects []*unstructured.Unstructured
 	for _, kind := range []string{
-		"Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Service", "Deployment", "RoleBinding",
+		"Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Service", "Deployment",
+		"RoleBinding",
 	} {
 		objects = append(objects, &unstructured.Unstructured{Object: map[string]any{"kind": kind}})
 	}
@@ -138,7 +139,8 @@ func testVendor(t *testing.T) *Vendor {
 }
 
 func TestVendorServesItsPageAtTheAccountsEndpoint(t *testing.T) {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, testVendor(t).Account().Spec.Endpoint, http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, testVendor(t).Account().Spec.Endpoint,
+		http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

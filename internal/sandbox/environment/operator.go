@@ -54,7 +54,8 @@ func (e *Environment) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = e.ControlPlane.ServiceAccountKubeconfig(ctx, OperatorNamespace, operatorServiceAccount, e.operatorKubeconfig())
+	err = e.ControlPlane.ServiceAccountKubeconfig(ctx, OperatorNamespace, operatorServiceAccount,
+		e.operatorKubeconfig())
 	if err != nil {
 		return err
 	}
@@ -62,8 +63,8 @@ func (e *Environment) startOperator(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
-	// The API server learns of roles by a watch. An operator that comes before is refused at first, tries again, and takes
-	// seconds longer.
+	// The API server learns of roles by a watch. An operator that comes before is refused at first, tries again, and
+	// takes seconds longer.
 	err = wait.PollUntilContextTimeout(ctx, pollPeriod, readyTimeout, true, func(ctx context.Context) (bool, error) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{

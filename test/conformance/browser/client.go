@@ -52,14 +52,16 @@ type Config struct {
 	// FreshList makes the client look up a room's name in the list that it has when it acts, not in that of the notice.
 	FreshList bool
 
-	// Paged makes the client put pages together before it acts; the sample app's client, which knows none, takes each for the whole list.
+	// Paged makes the client put pages together before it acts; the sample app's client, which knows none, takes each
+	// for the whole list.
 	Paged bool
 
 	// ConnectTime is how long a change of rooms takes; meanwhile the client is in no session and hears nothing.
 	ConnectTime time.Duration
 
-	// Credential is where the client gets a token for a room: the room's session, or false when there is no such room or no token for this
-	// person, upon which the client joins the main room. Nil means that there is a token for every room that is listed.
+	// Credential is where the client gets a token for a room: the room's session, or false when there is no such room
+	// or no token for this person, upon which the client joins the main room. Nil means that there is a token for every
+	// room that is listed.
 	Credential func(room Room) (sessionID string, ok bool)
 }
 
@@ -93,7 +95,8 @@ type Client struct {
 	order   int
 }
 
-// connection is the SDK's object of a session, which is connected once at most; it stays so until it is disconnected, used or not.
+// connection is the SDK's object of a session, which is connected once at most; it stays so until it is disconnected,
+// used or not.
 type connection struct{ session string }
 
 // sessionOf is the SDK's object of a session.

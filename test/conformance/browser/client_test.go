@@ -42,7 +42,10 @@ func rooms(message string, list ...[4]string) string {
 	data := map[string]any{"message": message}
 	encoded := []any{}
 	for i, r := range list {
-		room := Room{ID: "room-" + r[1], Name: r[0], SessionID: r[1], MainRoomID: &main, Member: strings.Fields(r[2]), MemberAssigned: strings.Fields(r[3])}
+		room := Room{
+			ID: "room-" + r[1], Name: r[0], SessionID: r[1], MainRoomID: &main, Member: strings.Fields(r[2]),
+			MemberAssigned: strings.Fields(r[3]),
+		}
 		limit := 1000
 		room.MaxParticipants = &limit
 		if i == 0 {
@@ -59,25 +62,33 @@ func rooms(message string, list ...[4]string) string {
 }
 
 func list(message, mainMembers, redMembers, redAssigned, blueMembers, blueAssigned string) string {
-	return rooms(message, [4]string{"Algebra", "main", mainMembers}, [4]string{"Red", "red", redMembers, redAssigned}, [4]string{"Blue", "blue", blueMembers, blueAssigned})
+	return rooms(message, [4]string{"Algebra", "main", mainMembers}, [4]string{"Red", "red", redMembers, redAssigned},
+		[4]string{"Blue", "blue", blueMembers, blueAssigned})
 }
 
 var (
 	toRed       = list("roomCreated (automatic)", "", "", "Ada", "", "")
 	movedToRed  = list("participantMoved", "", "", "Ada", "", "")
 	movedToBlue = list("participantMoved", "", "", "", "", "Ada")
-	movedToMain = rooms("participantMoved", [4]string{"Algebra", "main", "", "Ada"}, [4]string{"Red", "red"}, [4]string{"Blue", "blue"})
-	choose      = list("roomCreated (chooseroom)", "Ada", "", "", "", "")
-	allGone     = `{"message":"allRoomRemoved","breakoutRooms":[]}`
-	redRenamed  = rooms("roomEdited", [4]string{"Algebra", "main"}, [4]string{"Crimson", "red", "Ada"}, [4]string{"Blue", "blue"})
-	swapped     = rooms("roomEdited", [4]string{"Algebra", "main"}, [4]string{"Blue", "red", "Ada"}, [4]string{"Red", "blue"})
+	movedToMain = rooms("participantMoved", [4]string{"Algebra", "main", "", "Ada"}, [4]string{"Red", "red"}, [4]string{
+		"Blue", "blue",
+	})
+	choose     = list("roomCreated (chooseroom)", "Ada", "", "", "", "")
+	allGone    = `{"message":"allRoomRemoved","breakoutRooms":[]}`
+	redRenamed = rooms("roomEdited", [4]string{"Algebra", "main"}, [4]string{"Crimson", "red", "Ada"}, [4]string{
+		"Blue", "blue",
+	})
+	swapped = rooms("roomEdited", [4]string{"Algebra", "main"}, [4]string{"Blue", "red", "Ada"}, [4]string{
+		"Red", "blue",
+	})
 	redGone     = rooms("roomRemoved", [4]string{"Algebra", "main", "Ada"}, [4]string{"Blue", "blue"})
 	blueGone    = rooms("roomRemoved", [4]string{"Algebra", "main"}, [4]string{"Red", "red", "Ada"})
 	blueGoneNew = rooms("roomRemoved", [4]string{"Algebra", "main"}, [4]string{"Crimson", "red", "Ada"})
 )
 
 func timerData(end time.Duration, warning int, manual bool) string {
-	return fmt.Sprintf(`{"endTime":%d,"period":1,"countDownTimer":%d,"isManualReturn":%t}`, start.Add(end).UnixMilli(), warning, manual)
+	return fmt.Sprintf(`{"endTime":%d,"period":1,"countDownTimer":%d,"isManualReturn":%t}`, start.Add(end).UnixMilli(),
+		warning, manual)
 }
 
 func TestClient(t *testing.T) {
@@ -101,12 +112,20 @@ func TestClient(t *testing.T) {
 			want: state{Connections: []string{"main"}},
 		},
 		"somebody else's assignment is not its own": {
-			signals: []said{{at: 0, typ: "breakout-room", data: list("roomCreated (automatic)", "Ada", "", "Bob", "", "")}}, until: 9000,
+			signals: []said{{
+				at: 0, typ: "breakout-room", data: list("roomCreated (automatic)", "Ada", "", "Bob", "", ""),
+			}}, until: 9000,
 			want: state{Connections: []string{"main"}},
 		},
 		"roomCreated (automatic) is ignored in a breakout room": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: list("roomCreated (automatic)", "", "", "", "", "Ada")}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{
+					at: 6000, session: "red", typ: "breakout-room",
+					data: list("roomCreated (automatic)", "", "", "", "", "Ada"),
+				},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"hosts do not act on roomCreated": {
 			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: toRed}}, until: 9000,
@@ -117,39 +136,61 @@ func TestClient(t *testing.T) {
 			want: state{Connections: []string{"red"}, Room: "Red", Changes: 1, Panel: true},
 		},
 		"hosts do not know forceReturn": {
-			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 6000, session: "red", typ: "breakout-room", data: list("forceReturn", "", "", "", "", "")}},
+			page: HostPage,
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: list("forceReturn", "", "", "", "", "")},
+			},
 			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1, Panel: true},
 		},
 		"forceReturn calls participants back": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 6000, session: "red", typ: "breakout-room", data: list("forceReturn", "", "", "", "", "")}},
-			until:   12000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: list("forceReturn", "", "", "", "", "")},
+			},
+			until: 12000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"a text that equals the one before does nothing": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToRed}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToRed},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"but the second repeat acts again": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: movedToRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToRed},
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToRed},
 				{at: 7000, session: "red", typ: "breakout-room", data: movedToRed},
 			},
 			until: 13000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 2},
 		},
 		"participantMoved moves who is there already": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToRed}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToRed},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 2},
 		},
 		"a move to the main room names it": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToMain}},
-			until:   12000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToMain},
+			},
+			until: 12000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"two moves within five seconds leave a ghost": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 4000, typ: "breakout-room", data: movedToBlue}},
-			until:   10000, want: state{Connections: []string{"blue", "red"}, Room: "Blue", Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed}, {at: 4000, typ: "breakout-room", data: movedToBlue},
+			},
+			until: 10000, want: state{Connections: []string{"blue", "red"}, Room: "Blue", Changes: 2},
 		},
 		"two moves six seconds apart do not": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToBlue}},
-			until:   12000, want: state{Connections: []string{"blue"}, Room: "Blue", Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToBlue},
+			},
+			until: 12000, want: state{Connections: []string{"blue"}, Room: "Blue", Changes: 2},
 		},
 		"the ghost hears nothing": {
 			signals: []said{
@@ -159,19 +200,29 @@ func TestClient(t *testing.T) {
 			until: 16000, want: state{Connections: []string{"blue", "red"}, Room: "Blue", Changes: 2},
 		},
 		"the same move again before it acted is one": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: list("participantMoved", "Bob", "", "Ada", "", "")}},
-			until:   9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed},
+				{at: 1000, typ: "breakout-room", data: list("participantMoved", "Bob", "", "Ada", "", "")},
+			},
+			until: 9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"an opening and a move to the same room connect once": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 1000, typ: "breakout-room", data: movedToRed}},
-			until:   9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed}, {at: 1000, typ: "breakout-room", data: movedToRed},
+			},
+			until: 9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"the list of the notice knows a room that is gone since": {
-			signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: redGone}},
-			until:   9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: redGone},
+			},
+			until: 9000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"the present list does not, and so it joins the main room": {
-			fresh: true, signals: []said{{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: redGone}},
+			fresh: true,
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: movedToRed}, {at: 1000, typ: "breakout-room", data: redGone},
+			},
 			until: 9000, want: state{Connections: []string{"main"}, Changes: 1},
 		},
 		"without a token it joins the main room": {
@@ -179,61 +230,86 @@ func TestClient(t *testing.T) {
 			want: state{Connections: []string{"main"}, Changes: 1},
 		},
 		"allRoomRemoved calls back": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: allGone}},
-			until:   12000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: allGone},
+			},
+			until: 12000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"allRoomRemoved is nothing to those in the main room": {
-			signals: []said{{at: 0, typ: "breakout-room", data: allGone}}, until: 9000, want: state{Connections: []string{"main"}},
+			signals: []said{{at: 0, typ: "breakout-room", data: allGone}}, until: 9000,
+			want: state{Connections: []string{"main"}},
 		},
 		"roomRemoved calls back those whose room is not listed": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: redGone}},
-			until:   12000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: redGone},
+			},
+			until: 12000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"roomRemoved leaves the others": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: blueGone}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: blueGone},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"a rename is known five seconds later": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: redRenamed}},
-			until:   11000, want: state{Connections: []string{"red"}, Room: "Crimson", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: redRenamed},
+			},
+			until: 11000, want: state{Connections: []string{"red"}, Room: "Crimson", Changes: 1},
 		},
 		"a removal of another room within five seconds of a rename calls back": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: redRenamed},
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: redRenamed},
 				{at: 10000, session: "red", typ: "breakout-room", data: blueGoneNew},
 			},
 			until: 16000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"later it does not": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: redRenamed},
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: redRenamed},
 				{at: 12000, session: "red", typ: "breakout-room", data: blueGoneNew},
 			},
 			until: 18000, want: state{Connections: []string{"red"}, Room: "Crimson", Changes: 1},
 		},
 		"rooms that swap their names do not learn them": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: swapped}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: swapped},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"a rename on the way out makes it believe to be in the room still": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "breakout-room", data: movedToMain},
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "breakout-room", data: movedToMain},
 				{at: 7000, session: "red", typ: "breakout-room", data: redRenamed},
 			},
 			until: 13000, want: state{Connections: []string{"main"}, Room: "Crimson", Changes: 2},
 		},
 		"asks to choose": {
-			signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100, want: state{Connections: []string{"main"}, Prompted: true},
+			signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100,
+			want: state{Connections: []string{"main"}, Prompted: true},
 		},
 		"does not ask hosts": {
-			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100, want: state{Connections: []string{"main"}, Panel: true},
+			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100,
+			want: state{Connections: []string{"main"}, Panel: true},
 		},
 		"does not ask co-hosts": {
-			coHost: true, signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100, want: state{Connections: []string{"main"}, Panel: true},
+			coHost: true, signals: []said{{at: 0, typ: "breakout-room", data: choose}}, until: 100,
+			want: state{Connections: []string{"main"}, Panel: true},
 		},
 		"any other list closes the prompt": {
-			signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1, typ: "breakout-room", data: list("roomAdded", "Ada", "", "", "", "")}},
-			until:   100, want: state{Connections: []string{"main"}},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: choose},
+				{at: 1, typ: "breakout-room", data: list("roomAdded", "Ada", "", "", "", "")},
+			},
+			until: 100, want: state{Connections: []string{"main"}},
 		},
 		"a repeat leaves the prompt open": {
 			signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1, typ: "breakout-room", data: choose}},
@@ -244,101 +320,160 @@ func TestClient(t *testing.T) {
 			until:   1000, want: state{Connections: []string{"blue"}, Room: "Blue", Changes: 1},
 		},
 		"the panel closes on an empty list": {
-			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1, typ: "breakout-room", data: allGone}},
-			until: 100, want: state{Connections: []string{"main"}},
+			page:    HostPage,
+			signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1, typ: "breakout-room", data: allGone}},
+			until:   100, want: state{Connections: []string{"main"}},
 		},
 		"the panel stays on a list of the main room alone": {
-			page: HostPage, signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1, typ: "breakout-room", data: rooms("roomRemoved", [4]string{"Algebra", "main"})}},
+			page: HostPage,
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: choose},
+				{at: 1, typ: "breakout-room", data: rooms("roomRemoved", [4]string{"Algebra", "main"})},
+			},
 			until: 100, want: state{Connections: []string{"main"}, Panel: true},
 		},
 		"a list without names breaks the page": {
-			signals: []said{{at: 0, typ: "breakout-room", data: `{"message":"roomAdded","breakoutRooms":[{"id":"algebra","name":"Algebra"}]}`}},
-			until:   100, want: state{Connections: []string{"main"}, Errors: 1},
+			signals: []said{{
+				at: 0, typ: "breakout-room",
+				data: `{"message":"roomAdded","breakoutRooms":[{"id":"algebra","name":"Algebra"}]}`,
+			}},
+			until: 100, want: state{Connections: []string{"main"}, Errors: 1},
 		},
 		"data that is no JSON is an error": {
-			signals: []said{{at: 0, typ: "count-down-timer", data: `nope`}}, until: 100, want: state{Connections: []string{"main"}, Errors: 1},
+			signals: []said{{at: 0, typ: "count-down-timer", data: `nope`}}, until: 100,
+			want: state{Connections: []string{"main"}, Errors: 1},
 		},
 		"a change of rooms takes its time, in which nothing is heard": {
 			connect: time.Second,
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 5500, session: "main", typ: "breakout-room", data: allGone}, {at: 5500, session: "red", typ: "breakout-room", data: allGone}},
-			until:   12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 5500, session: "main", typ: "breakout-room", data: allGone},
+				{at: 5500, session: "red", typ: "breakout-room", data: allGone},
+			},
+			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"hears only its own session": {
-			signals: []said{{at: 0, session: "red", typ: "breakout-room", data: toRed}}, until: 9000, want: state{Connections: []string{"main"}},
+			signals: []said{{at: 0, session: "red", typ: "breakout-room", data: toRed}}, until: 9000,
+			want: state{Connections: []string{"main"}},
 		},
 		"join-breakout-room replaces the list alone": {
-			page: HostPage, signals: []said{{at: 0, typ: "join-breakout-room", data: `[{"id":"algebra","name":"Algebra","member":[],"memberAssigned":["Ada"]}]`}},
+			page: HostPage,
+			signals: []said{{
+				at: 0, typ: "join-breakout-room",
+				data: `[{"id":"algebra","name":"Algebra","member":[],"memberAssigned":["Ada"]}]`,
+			}},
 			until: 9000, want: state{Connections: []string{"main"}, Panel: true},
 		},
 		"a new co-host sees the panel five seconds later": {
-			signals: []said{{at: 0, typ: "breakout-room", data: choose}, {at: 1000, typ: "update-participant", data: `[{"name":"Bob","isCohost":false},{"name":"Ada","isCohost":true}]`}},
-			until:   6000, want: state{Connections: []string{"main"}, Prompted: true, Panel: true},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: choose},
+				{
+					at: 1000, typ: "update-participant",
+					data: `[{"name":"Bob","isCohost":false},{"name":"Ada","isCohost":true}]`,
+				},
+			},
+			until: 6000, want: state{Connections: []string{"main"}, Prompted: true, Panel: true},
 		},
 		"goes back by itself when the time is up": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, false)}},
-			until:   26000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, false)},
+			},
+			until: 26000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"with a manual return it only says so": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, true)}},
-			until:   30000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, true)},
+			},
+			until: 30000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1},
 		},
 		"who enters later finds the countdown running": {
-			signals: []said{{at: 0, typ: "breakout-room", data: toRed}, {at: 1, typ: "count-down-timer", data: timerData(20*time.Second, 5, false)}},
-			until:   26000, want: state{Connections: []string{"main"}, Changes: 2},
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 1, typ: "count-down-timer", data: timerData(20*time.Second, 5, false)},
+			},
+			until: 26000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"clearing a running countdown breaks the page of those in a breakout room": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
 				{at: 10000, session: "red", typ: "count-down-timer", data: `{}`},
 			},
 			until: 12000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1, Errors: 1},
 		},
 		"and that of hosts": {
-			page: HostPage, signals: []said{{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)}, {at: 4000, typ: "count-down-timer", data: `{}`}},
+			page: HostPage,
+			signals: []said{
+				{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
+				{at: 4000, typ: "count-down-timer", data: `{}`},
+			},
 			until: 9000, want: state{Connections: []string{"main"}, Errors: 1},
 		},
 		"participants in the main room do not count": {
-			signals: []said{{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)}, {at: 4000, typ: "count-down-timer", data: `{}`}},
-			until:   9000, want: state{Connections: []string{"main"}},
+			signals: []said{
+				{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
+				{at: 4000, typ: "count-down-timer", data: `{}`},
+			},
+			until: 9000, want: state{Connections: []string{"main"}},
 		},
 		"a countdown that is over can be cleared": {
 			page: HostPage, signals: []said{
 				{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
-				{at: 1000, typ: "count-down-timer", data: timerData(3*time.Second, 0, true)}, {at: 4000, typ: "count-down-timer", data: `{}`},
+				{at: 1000, typ: "count-down-timer", data: timerData(3*time.Second, 0, true)},
+				{at: 4000, typ: "count-down-timer", data: `{}`},
 			},
 			until: 70000, want: state{Connections: []string{"main"}},
 		},
 		"one received in its last second never ends": {
 			page: HostPage, signals: []said{
 				{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, false)},
-				{at: 1000, typ: "count-down-timer", data: timerData(1900*time.Millisecond, 0, true)}, {at: 4000, typ: "count-down-timer", data: `{}`},
+				{at: 1000, typ: "count-down-timer", data: timerData(1900*time.Millisecond, 0, true)},
+				{at: 4000, typ: "count-down-timer", data: `{}`},
 			},
 			until: 9000, want: state{Connections: []string{"main"}, Errors: 1},
 		},
 		"one whose end has passed leaves the running one alone": {
 			signals: []said{
-				{at: 0, typ: "breakout-room", data: toRed}, {at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, false)},
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, false)},
 				{at: 8000, session: "red", typ: "count-down-timer", data: timerData(7*time.Second, 5, false)},
 			},
 			until: 26000, want: state{Connections: []string{"main"}, Changes: 2},
 		},
 		"pages are whole lists to the sample app's client": {
 			page: HostPage, signals: []said{
-				{at: 0, typ: "breakout-room", data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":[],"memberAssigned":[]},{"id":"r","name":"Red","sessionId":"red","member":[],"memberAssigned":["Ada"]}],"revision":1,"page":{"index":1,"count":2}}`},
-				{at: 1, typ: "breakout-room", data: `{"message":"participantMoved","breakoutRooms":[],"revision":1,"page":{"index":2,"count":2}}`},
+				{
+					at: 0, typ: "breakout-room",
+					data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":[],"memberAssigned":[]},{"id":"r","name":"Red","sessionId":"red","member":[],"memberAssigned":["Ada"]}],"revision":1,"page":{"index":1,"count":2}}`,
+				},
+				{
+					at: 1, typ: "breakout-room",
+					data: `{"message":"participantMoved","breakoutRooms":[],"revision":1,"page":{"index":2,"count":2}}`,
+				},
 			},
 			until: 100, want: state{Connections: []string{"main"}},
 		},
 		"a client that knows pages puts them together": {
 			paged: true, page: HostPage, signals: []said{
-				{at: 0, typ: "breakout-room", data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":["Bob"],"memberAssigned":[]}],"revision":1,"page":{"index":2,"count":2}}`},
-				{at: 1, typ: "breakout-room", data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":["Cyd"],"memberAssigned":[]},{"id":"r","name":"Red","sessionId":"red","member":[],"memberAssigned":["Ada"]}],"revision":1,"page":{"index":1,"count":2}}`},
+				{
+					at: 0, typ: "breakout-room",
+					data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":["Bob"],"memberAssigned":[]}],"revision":1,"page":{"index":2,"count":2}}`,
+				},
+				{
+					at: 1, typ: "breakout-room",
+					data: `{"message":"participantMoved","breakoutRooms":[{"id":"algebra","name":"Algebra","sessionId":"main","member":["Cyd"],"memberAssigned":[]},{"id":"r","name":"Red","sessionId":"red","member":[],"memberAssigned":["Ada"]}],"revision":1,"page":{"index":1,"count":2}}`,
+				},
 			},
 			until: 6000, want: state{Connections: []string{"red"}, Room: "Red", Changes: 1, Panel: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Name: "Ada", Page: tc.page, CoHost: tc.coHost, Main: mainRoom, FreshList: tc.fresh, Paged: tc.paged, ConnectTime: tc.connect}
+			cfg := Config{
+				Name: "Ada", Page: tc.page, CoHost: tc.coHost, Main: mainRoom, FreshList: tc.fresh, Paged: tc.paged,
+				ConnectTime: tc.connect,
+			}
 			if tc.locked {
 				cfg.Credential = func(Room) (string, bool) { return "", false }
 			}
@@ -382,7 +517,8 @@ func TestCountdownShown(t *testing.T) {
 
 func TestChooseFails(t *testing.T) {
 	full := rooms("roomCreated (chooseroom)", [4]string{"Algebra", "main"}, [4]string{"Red", "red"})
-	full = strings.Replace(full, `"maxParticipants":1000,"member":[],"memberAssigned":[]}]`, `"maxParticipants":0,"member":[],"memberAssigned":[]}]`, 1)
+	full = strings.Replace(full, `"maxParticipants":1000,"member":[],"memberAssigned":[]}]`,
+		`"maxParticipants":0,"member":[],"memberAssigned":[]}]`, 1)
 	for name, tc := range map[string]struct {
 		data, room, want string
 	}{
@@ -404,20 +540,28 @@ func TestChooseFails(t *testing.T) {
 func TestJoinPages(t *testing.T) {
 	page := func(message string, index, count int, rooms ...string) RoomList {
 		var l RoomList
-		text := fmt.Sprintf(`{"message":%q,"revision":7,"page":{"index":%d,"count":%d},"breakoutRooms":[%s]}`, message, index, count, strings.Join(rooms, ","))
+		text := fmt.Sprintf(`{"message":%q,"revision":7,"page":{"index":%d,"count":%d},"breakoutRooms":[%s]}`, message,
+			index, count, strings.Join(rooms, ","))
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
 			t.Fatal(err)
 		}
 		return l
 	}
-	const main, red, redToo, blue = `{"id":"m","name":"Algebra","member":["Jo"]}`, `{"id":"r","name":"Red","memberAssigned":["Ada"]}`,
+	const main, red, redToo, blue = `{"id":"m","name":"Algebra","member":["Jo"]}`,
+		`{"id":"r","name":"Red","memberAssigned":["Ada"]}`,
 		`{"id":"r","name":"Red","memberAssigned":["Bo"]}`, `{"id":"b","name":"Blue","member":["Cy"]}`
 	tests := map[string]struct {
 		pages []RoomList
 		want  string // rooms with members and assigned; empty for an error
 	}{
-		"in order":                  {[]RoomList{page("x", 1, 2, main, red), page("x", 2, 2, main, redToo, blue)}, "Algebra [Jo Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
-		"the other way round":       {[]RoomList{page("x", 2, 2, redToo, blue), page("x", 1, 2, main, red)}, "Algebra [Jo] []; Red [] [Ada Bo]; Blue [Cy] []"},
+		"in order": {
+			[]RoomList{page("x", 1, 2, main, red), page("x", 2, 2, main, redToo, blue)},
+			"Algebra [Jo Jo] []; Red [] [Ada Bo]; Blue [Cy] []",
+		},
+		"the other way round": {
+			[]RoomList{page("x", 2, 2, redToo, blue), page("x", 1, 2, main, red)},
+			"Algebra [Jo] []; Red [] [Ada Bo]; Blue [Cy] []",
+		},
 		"one is missing":            {[]RoomList{page("x", 1, 2, main, red)}, ""},
 		"one comes twice":           {[]RoomList{page("x", 1, 2, main, red), page("x", 1, 2, main, red)}, ""},
 		"one is of another message": {[]RoomList{page("x", 1, 2, main, red), page("y", 2, 2, main, blue)}, ""},

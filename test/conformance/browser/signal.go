@@ -41,8 +41,10 @@ func JoinPages(pages []RoomList) (RoomList, error) {
 		p := pages[at]
 		same := p.Message == whole.Message && p.Revision == whole.Revision && p.BreakoutSet == whole.BreakoutSet
 		if p.Page.Count != len(pages) || !same {
-			return whole, fmt.Errorf("page %d of %d is one of %q, of %d pages and of revision %d; there are %d of %q, %d",
-				p.Page.Index, p.Page.Count, p.Message, p.Page.Count, p.Revision, len(pages), whole.Message, whole.Revision)
+			return whole, fmt.Errorf("page %d of %d is one of %q, of %d pages and of revision %d; there are "+
+				"%d of %q, %d",
+				p.Page.Index, p.Page.Count, p.Message, p.Page.Count, p.Revision, len(pages), whole.Message,
+				whole.Revision)
 		}
 		for _, r := range p.BreakoutRooms {
 			known := slices.IndexFunc(whole.BreakoutRooms, func(k Room) bool { return k.ID == r.ID })
@@ -85,7 +87,8 @@ func (c *Client) Receive(session, typ, data string) {
 		err = c.receiveParticipants(data)
 	}
 	if err != nil {
-		c.errors = append(c.errors, fmt.Sprintf("signal %s: %v", typ, err)) // as an event handler's exception, the page lives on
+		// as an event handler's exception, the page lives on
+		c.errors = append(c.errors, fmt.Sprintf("signal %s: %v", typ, err))
 	}
 }
 
@@ -136,7 +139,10 @@ func (c *Client) hear(signal RoomList) heard {
 		}
 		return nil
 	}
-	h := heard{message: signal.Message, assigned: find(func(r Room) bool { return slices.Contains(r.MemberAssigned, c.cfg.Name) })}
+	h := heard{
+		message:  signal.Message,
+		assigned: find(func(r Room) bool { return slices.Contains(r.MemberAssigned, c.cfg.Name) }),
+	}
 	if c.inRoom != nil {
 		h.byName = find(func(r Room) bool { return r.Name == c.inRoom.Name }) != nil
 		h.own = find(func(r Room) bool { return r.SessionID == c.session.session })

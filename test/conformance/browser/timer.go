@@ -40,7 +40,8 @@ func (c *Client) receiveTimer(data string) error {
 	return nil
 }
 
-// startCountdown begins to count down to the timer's end, instead of what was counted before; not when there is no timer or it is over.
+// startCountdown begins to count down to the timer's end, instead of what was counted before; not when there is no
+// timer or it is over.
 func (c *Client) startCountdown() {
 	if c.timer == nil || c.timer.EndTime <= c.now.UnixMilli() {
 		return
