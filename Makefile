@@ -15,6 +15,8 @@ TESTFLAGS ?=
 SOAKFLAGS ?=
 # Flags of the random meetings, as in: make hunt HUNTFLAGS="-hunt.seed=17 -hunt.count=1"; more in test/sim/hunt_test.go.
 HUNTFLAGS ?= -hunt.seed=0 -hunt.time=10m
+# The same without a cluster; see internal/sampleapp/meeting_test.go.
+MEETINGSFLAGS ?= -meetings.seed=0 -meetings.time=1m
 # Flags of the benchmark, as in: make bench BENCHFLAGS="-runs 1 -scale 0.1".
 BENCHFLAGS ?=
 # Flags of the mutants, as in: make mutants MUTANTSFLAGS="-run lock".
@@ -90,6 +92,10 @@ test: manifests generate ## Run all tests: units, the operator on a simulated cl
 .PHONY: hunt
 hunt: ## Have random meetings take place on a simulated clock until one breaks a rule: HUNTFLAGS="-hunt.time=10m".
 	go test ./test/sim -run TestMeetings -v -timeout 24h -args $(HUNTFLAGS)
+
+.PHONY: meetings
+meetings: ## Decide and send in random meetings of the client's model, without a cluster, ten thousand in a minute: MEETINGSFLAGS="-meetings.time=10m".
+	go test ./internal/sampleapp -run TestMeetings -v -timeout 24h -args $(MEETINGSFLAGS)
 
 .PHONY: soak
 soak: manifests generate ## Edit 200 meetings at random for five minutes while everything fails, and see whether all rules hold: SOAKFLAGS=-help.

@@ -15,8 +15,7 @@ const (
 	OpenCondition = "Open"
 
 	// SignalsDeliveredCondition is true when the present state was delivered to every session. Reasons: True:
-	// Delivered, NothingToSay. False: Delivering, DeliveryFailed, VendorRejected, CredentialsRejected,
-	// VendorUnavailable.
+	// Delivered, NothingToSay. False: Delivering, VendorRejected, CredentialsRejected, VendorUnavailable.
 	SignalsDeliveredCondition = "SignalsDelivered"
 
 	// PlacementsHonouredCondition is false when the assignment could not do all that was asked; the rooms are open all
@@ -84,9 +83,9 @@ const (
 	// DeliveringReason, SignalsDelivered=False: signals are being delivered.
 	DeliveringReason = "Delivering"
 
-	// DeliveryFailedReason, SignalsDelivered=False: signals to some sessions failed for two minutes;
-	// status.signals.failed names their rooms.
-	DeliveryFailedReason = "DeliveryFailed"
+	// PendingReason and RepeatingReason are reasons of status.signals.sessions: messages are to be sent, or sent again.
+	PendingReason   = "Pending"
+	RepeatingReason = "Repeating"
 
 	// PlacementsHonouredReason, PlacementsHonoured=True: everybody is where the assignment wants them.
 	PlacementsHonouredReason = "PlacementsHonoured"
@@ -359,7 +358,18 @@ type BreakoutRoomStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Participants []ParticipantName `json:"participants,omitempty"`
+
+	// state is Leaving while people are called out of a room that is not wanted any more; absent otherwise.
+	// +optional
+	State BreakoutRoomState `json:"state,omitempty"`
 }
+
+// BreakoutRoomState is where a breakout room stands.
+// +kubebuilder:validation:Enum=Leaving
+type BreakoutRoomState string
+
+// RoomLeaving is the state of a room that people are called out of, and that is removed then.
+const RoomLeaving BreakoutRoomState = "Leaving"
 
 // TimerStatus is the countdown as it was delivered to everybody, or is being delivered.
 type TimerStatus struct {
@@ -367,8 +377,9 @@ type TimerStatus struct {
 	// +required
 	EndTime metav1.Time `json:"endTime,omitzero"`
 
-	// durationSeconds is how long the rooms stay open in all.
-	// +required
+	// durationSeconds is how long the rooms stay open in all. Absent where there is no end any more: browsers cannot
+	// drop a countdown, and have one then that ends in a year.
+	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	DurationSeconds int32 `json:"durationSeconds,omitempty"`
@@ -384,183 +395,86 @@ type TimerStatus struct {
 	ReturnMode ReturnMode `json:"returnMode,omitempty"`
 }
 
-// Announcement is what is to be said about the set as a whole.
-// +kubebuilder:validation:Enum=Opening;Closing;Resend
-type Announcement string
+// SignalKind is a kind of message to a session.
+// +kubebuilder:validation:Enum=Countdown;Rooms;Opening;Added;Moves;Removal;Prompt;Roles
+type SignalKind string
 
+// The kinds of messages, in the order in which a session is sent them.
 const (
-	// AnnounceOpening: that the rooms are open.
-	AnnounceOpening Announcement = "Opening"
-	// AnnounceClosing: that everybody is to come back.
-	AnnounceClosing Announcement = "Closing"
-	// AnnounceResend: the present rooms and timer once more.
-	AnnounceResend Announcement = "Resend"
+	// SignalCountdown: when the time is up, or that it does not end any more.
+	SignalCountdown SignalKind = "Countdown"
+	// SignalRooms: the rooms as they are, with their names and sizes.
+	SignalRooms SignalKind = "Rooms"
+	// SignalOpening: the rooms are open.
+	SignalOpening SignalKind = "Opening"
+	// SignalAdded: there are more rooms.
+	SignalAdded SignalKind = "Added"
+	// SignalMoves: who is on the move, and to where.
+	SignalMoves SignalKind = "Moves"
+	// SignalRemoval: rooms are gone.
+	SignalRemoval SignalKind = "Removal"
+	// SignalPrompt: people are asked to choose a room.
+	SignalPrompt SignalKind = "Prompt"
+	// SignalRoles: who leads.
+	SignalRoles SignalKind = "Roles"
 )
 
-// TimerChange is what is to be said about the countdown.
-// +kubebuilder:validation:Enum=Set;Clear;Cleared
-type TimerChange string
-
-const (
-	// TimerSet: that a countdown runs, or runs otherwise than before.
-	TimerSet TimerChange = "Set"
-	// TimerClear: that the countdown ends now, the first of the two steps that browsers need to drop a running
-	// countdown.
-	TimerClear TimerChange = "Clear"
-	// TimerCleared: that there is no countdown, the second step.
-	TimerCleared TimerChange = "Cleared"
-)
-
-// PendingMove is somebody who is to be told to go to another room: from here to where status.rooms lists them, or to
-// the main room.
-type PendingMove struct {
-	// participant is who is to be told.
-	// +required
-	Participant ParticipantName `json:"participant,omitempty"`
-
-	// from is the room that the participant was last told to be in; "main" for the main room.
-	// +required
-	From BreakoutRoomName `json:"from,omitempty"`
-
-	// notBefore is when the participant may be told at the earliest, since browsers act on a move only 5 seconds later.
-	// +optional
-	NotBefore *metav1.MicroTime `json:"notBefore,omitempty"`
-}
-
-// PendingSignals is what changed and not everybody was told yet: kinds and names, the messages follow from them and
-// from the rest of status.
-type PendingSignals struct {
-	// announcement is what is to be said about the set as a whole.
-	// +optional
-	Announcement Announcement `json:"announcement,omitempty"`
-
-	// added names the rooms that are new.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=500
-	Added []BreakoutRoomName `json:"added,omitempty"`
-
-	// newRooms names the rooms that this plan makes known; their sessions, where nobody can be yet, are not told.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=500
-	NewRooms []BreakoutRoomName `json:"newRooms,omitempty"`
-
-	// edited names the rooms whose name or size changed.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=500
-	Edited []BreakoutRoomName `json:"edited,omitempty"`
-
-	// removed are the rooms that are gone, as they were.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1000
-	Removed []BreakoutRoomStatus `json:"removed,omitempty"`
-
-	// moved are those who belong into another room than before.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1000
-	Moved []PendingMove `json:"moved,omitempty"`
-
-	// timer is what is to be said about the countdown.
-	// +optional
-	Timer TimerChange `json:"timer,omitempty"`
-
-	// formerEnds are when earlier countdowns end that browsers may have which have not heard of the change, and at
-	// which they go back by themselves.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=8
-	FormerEnds []metav1.Time `json:"formerEnds,omitempty"`
-
-	// roles names those who became, or are no longer, host or co-host.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1000
-	Roles []ParticipantName `json:"roles,omitempty"`
-
-	// notBefore is when the first of these may be said at the earliest.
-	// +optional
-	NotBefore *metav1.MicroTime `json:"notBefore,omitempty"`
-}
-
-// RecentMoves are people who were told a moment ago to go to another room, and may not be told again yet.
-type RecentMoves struct {
-	// time is when they were told.
-	// +required
-	Time metav1.MicroTime `json:"time,omitzero"`
-
-	// participants are who was told.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1000
-	Participants []ParticipantName `json:"participants,omitempty"`
-}
-
-// FormerName is a name that a breakout room had before it was renamed.
-type FormerName struct {
-	// room is the room's name in the spec.
+// SessionSignals is a session that has not had the present state, or is sent it again while people are on the move.
+type SessionSignals struct {
+	// room is the session's room, "main" for the main room.
 	// +required
 	Room BreakoutRoomName `json:"room,omitempty"`
 
-	// displayName is what browsers knew it by.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=80
-	DisplayName string `json:"displayName,omitempty"`
-}
-
-// SignalsStatus is how far everybody was told the rooms, people and timer of the status.
-type SignalsStatus struct {
-	// revision is the number of the newest plan; it is in the data of every signal, so that clients can drop repeats.
-	// Later plans have greater ones: milliseconds since 1970, or one more than the last.
+	// revision is the revision that the session has had; less than signals.revision while it lags.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Revision int64 `json:"revision,omitempty"`
 
-	// pending is what changed and not everybody was told yet; absent when all was said.
-	// +optional
-	Pending *PendingSignals `json:"pending,omitempty"`
+	// time is since when the session lags, when it may be sent anything at the earliest where that is still to come, or
+	// when it had the present state.
+	// +required
+	Time metav1.MicroTime `json:"time,omitzero"`
 
-	// missing names the rooms, "main" among them, whose sessions were not told yet what is pending.
+	// reason is Pending while messages are to be sent, Repeating while they are sent again, or why they could not be
+	// sent yet: VendorUnavailable, CredentialsRejected, VendorRejected and the other reasons of condition
+	// SignalsDelivered.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// messages are the kinds of messages that the session is to be sent, or is sent again.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1501
-	Missing []BreakoutRoomName `json:"missing,omitempty"`
+	// +kubebuilder:validation:MaxItems=8
+	Messages []SignalKind `json:"messages,omitempty"`
+}
 
-	// startedAt is when the telling began that the missing rooms have not had in full and the others have; absent when
-	// there is none. What has become due since then is told to everybody after it.
+// SignalsStatus is how far the sessions have had the rooms, people and timer of the status.
+type SignalsStatus struct {
+	// revision is the number of the present state; it is in the data of every signal, so that clients can drop repeats.
+	// Later ones are greater: milliseconds since 1970, or 100 more than the last.
 	// +optional
-	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
+	// +kubebuilder:validation:Minimum=0
+	Revision int64 `json:"revision,omitempty"`
 
-	// failed names the rooms, "main" among them, whose sessions could not be told what was pending last.
+	// deliveredTime is when the last session concerned had the present state.
 	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=1501
-	Failed []BreakoutRoomName `json:"failed,omitempty"`
+	DeliveredTime *metav1.MicroTime `json:"deliveredTime,omitempty"`
 
-	// settledAt is when pending was last done with.
+	// sessions are those that lag, wait, or are sent messages again; absent when there are none.
 	// +optional
-	SettledAt *metav1.MicroTime `json:"settledAt,omitempty"`
+	// +listType=map
+	// +listMapKey=room
+	// +kubebuilder:validation:MaxItems=1001
+	Sessions []SessionSignals `json:"sessions,omitempty"`
 
-	// recentMoves are those who were told to move in the last seconds.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	RecentMoves []RecentMoves `json:"recentMoves,omitempty"`
-
-	// renamedAt is when rooms were last renamed; no room is removed within 6 seconds of it.
-	// +optional
-	RenamedAt *metav1.MicroTime `json:"renamedAt,omitempty"`
-
-	// formerNames are the names of rooms that are being renamed, which browsers may know them by still; no other room
-	// is shown under one of them meanwhile.
+	// moving are those who are being sent to where they belong. Nothing tells yet who has arrived: they are sent
+	// messages again for half a minute.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=500
-	FormerNames []FormerName `json:"formerNames,omitempty"`
+	// +kubebuilder:validation:MaxItems=1000
+	Moving []ParticipantName `json:"moving,omitempty"`
 }
 
 // BreakoutSetStatus is what the operator observed, planned and delivered.
@@ -631,10 +545,11 @@ type BreakoutSetStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	RoomSummary string `json:"roomSummary,omitempty"`
 
-	// rooms are the open breakout rooms and who belongs where: what was delivered to everybody, or is being delivered.
+	// rooms are the breakout rooms and who belongs where, as people are told; those that people are called out of come
+	// last.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=500
+	// +kubebuilder:validation:MaxItems=1000
 	Rooms []BreakoutRoomStatus `json:"rooms,omitempty"`
 
 	// mainParticipants are those who belong into the main room.

@@ -373,6 +373,11 @@ type MeetingRoomStatus struct {
 	// +optional
 	ActiveBreakoutSet *ActiveBreakoutSet `json:"activeBreakoutSet,omitempty"`
 
+	// countdownTime is when a BreakoutSet last began to show a countdown in this room's browsers; absent when none ever
+	// did. They keep an expired one, which the next set's opening replaces.
+	// +optional
+	CountdownTime *metav1.Time `json:"countdownTime,omitempty"`
+
 	// tokens are the participants' tokens, by participant, in the order of spec.participants.
 	// +optional
 	// +listType=atomic

@@ -83,11 +83,22 @@ type CustomSignal struct {
 	Data string `json:"data,omitempty"` //nolint:kubeapilinter // empty data is the same as none
 }
 
+// Recall sends people to where they belong: to their room of the set, or to the main room.
+type Recall struct {
+	// participants are who is sent there; 1 to 1000 names. Whoever is there already notices nothing.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1000
+	Participants []ParticipantName `json:"participants,omitempty"`
+}
+
 // RoomSignalSpec describes one signal. It is immutable as a whole: make another RoomSignal for another signal.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a RoomSignal is immutable: make another one"
 // +kubebuilder:validation:XValidation:rule="has(self.meetingRoomRef) != has(self.breakoutSetRef)",message="exactly one of meetingRoomRef and breakoutSetRef must be given"
 // +kubebuilder:validation:XValidation:rule="!has(self.rooms) || has(self.breakoutSetRef)",message="rooms goes only with breakoutSetRef",fieldPath=".rooms"
-// +kubebuilder:validation:XValidation:rule="(has(self.message) ? 1 : 0) + (has(self.raiseHand) ? 1 : 0) + (has(self.custom) ? 1 : 0) == 1",message="exactly one of message, raiseHand and custom must be given"
+// +kubebuilder:validation:XValidation:rule="(has(self.message) ? 1 : 0) + (has(self.raiseHand) ? 1 : 0) + (has(self.custom) ? 1 : 0) + (has(self.recall) ? 1 : 0) == 1",message="exactly one of message, raiseHand, custom and recall must be given"
+// +kubebuilder:validation:XValidation:rule="!has(self.recall) || has(self.breakoutSetRef) && !has(self.rooms)",message="recall goes with breakoutSetRef and without rooms",fieldPath=".recall"
 type RoomSignalSpec struct {
 	// meetingRoomRef sends the signal to one MeetingRoom, in the same namespace. Exactly one of meetingRoomRef and
 	// breakoutSetRef is given.
@@ -117,6 +128,11 @@ type RoomSignalSpec struct {
 	// custom sends a signal of your own making.
 	// +optional
 	Custom *CustomSignal `json:"custom,omitempty"`
+
+	// recall sends people to where they belong by the BreakoutSet: somebody who came late, loaded the page anew, or
+	// went back by themselves. Only with breakoutSetRef, and without rooms.
+	// +optional
+	Recall *Recall `json:"recall,omitempty"`
 
 	// deadlineSeconds is how long the operator tries, counted from creation; 1 to 3600, default 60. After that the
 	// signal has failed: "five minutes left" must not arrive an hour late.
@@ -191,6 +207,11 @@ type RoomSignalStatus struct {
 	// completionTime is when the signal was completed, delivered or failed. From then on nothing is sent.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// revision is the revision of the set's signals by which people are recalled.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Revision int64 `json:"revision,omitempty"`
 
 	// deliveries say per room what became of the signal.
 	// +optional

@@ -44,7 +44,7 @@ type projectsFile struct {
 func parseFlags(args []string, errOut io.Writer) (*options, error) {
 	o := &options{}
 	var sources []projectSource
-	var emptySession, callbackSecretFile, projects string
+	var emptySession, signalSize, callbackSecretFile, projects string
 	fs := flag.NewFlagSet("vonage-simulator", flag.ContinueOnError)
 	fs.SetOutput(errOut)
 	fs.StringVar(&o.bindAddress, "bind-address", "127.0.0.1:7070", "`address` to listen on; port 0 picks a free one")
@@ -62,6 +62,9 @@ func parseFlags(args []string, errOut io.Writer) (*options, error) {
 		"what a signal to a session without clients gets: NotFound, NoContent or NoContentAfterUse")
 	fs.DurationVar(&o.sim.EmptySessionGrace, "empty-session-grace", 0,
 		"how long NoContentAfterUse lasts after the last disconnect; 0 is for ever")
+	fs.StringVar(&signalSize, "signal-size", string(simulator.SignalSizeRaw),
+		"how the length of a signal's data is counted, of which there may be 8192: raw, its bytes, or encoded, as "+
+			"JSON.stringify(data).length")
 	fs.IntVar(&o.sim.ForeignSessionStatus, "foreign-session-status", 400,
 		"`status` for a malformed session ID or one of another project: 400 or 404")
 	fs.DurationVar(&o.latency, "latency", 0, "delay of every call, for example 100ms")
@@ -82,6 +85,7 @@ func parseFlags(args []string, errOut io.Writer) (*options, error) {
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	o.sim.SignalSize = simulator.SignalSizeMode(signalSize)
 	return o, o.complete(sources, projects, emptySession, callbackSecretFile)
 }
 
@@ -109,6 +113,9 @@ func (o *options) complete(sources []projectSource, projects, emptySession, call
 	case simulator.EmptySessionNotFound, simulator.EmptySessionNoContent, simulator.EmptySessionNoContentAfterUse:
 	default:
 		return fmt.Errorf("unknown --empty-session %q: give NotFound, NoContent or NoContentAfterUse", emptySession)
+	}
+	if s := o.sim.SignalSize; s != simulator.SignalSizeRaw && s != simulator.SignalSizeEncoded {
+		return fmt.Errorf("unknown --signal-size %q: give raw or encoded", s)
 	}
 	if s := o.sim.ForeignSessionStatus; s != 400 && s != 404 {
 		return fmt.Errorf("unknown --foreign-session-status %d: give 400 or 404", s)

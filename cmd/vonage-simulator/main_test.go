@@ -77,6 +77,7 @@ func TestFlagErrors(t *testing.T) {
 		"no secret":       {[]string{"--project=environment=OpenTok,id=1"}, "has a secret"},
 		"environment":     {[]string{"--project=environment=Mars,id=1"}, "unknown environment"},
 		"empty session":   {[]string{good, "--empty-session=Maybe"}, "--empty-session"},
+		"signal size":     {[]string{good, "--signal-size=large"}, "--signal-size"},
 		"foreign session": {[]string{good, "--foreign-session-status=500"}, "--foreign-session-status"},
 		"argument":        {[]string{good, "x"}, "unexpected argument"},
 		"file": {
@@ -109,7 +110,7 @@ func TestRun(t *testing.T) {
 		done <- run(ctx, []string{
 			"--bind-address=127.0.0.1:0", "--projects=" + file,
 			"--project=environment=OpenTok,id=45828062,secretFile=" + secret,
-			"--latency=1ms", "--empty-session=NoContent",
+			"--latency=1ms", "--empty-session=NoContent", "--signal-size=encoded",
 		}, out, io.Discard)
 	}()
 	line, err := bufio.NewReader(in).ReadString('\n')
@@ -130,7 +131,7 @@ func TestRun(t *testing.T) {
 		{Environment: simulator.Unified, ID: fixture.ProjectID}, {Environment: simulator.OpenTok, ID: "45828062"},
 	}
 	if diff := cmp.Diff(want, got.Projects); diff != "" || got.EmptySession.Mode != simulator.EmptySessionNoContent ||
-		got.Latency.Default.String() != "1ms" {
+		got.Latency.Default.String() != "1ms" || got.SignalSize != simulator.SignalSizeEncoded {
 		t.Errorf("state %+v %s", got, diff)
 	}
 	events, err := http.Get(base + "/_sim/events") // must not hold up the stop

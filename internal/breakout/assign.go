@@ -29,24 +29,32 @@ type Assignment struct {
 	// Places is who goes where.
 	Places Places
 
-	// Unassigned are participants whom mode Automatic would put somewhere and for whom no room has space, in roster order.
+	// Unassigned are participants whom mode Automatic would put somewhere and for whom no room has space, in roster
+	// order.
 	Unassigned []v1alpha1.ParticipantName
 
-	// UnknownRooms are placements that name no room of the set, UnknownParticipants those that name nobody in the meeting; in their order.
+	// UnknownRooms are placements that name no room of the set, UnknownParticipants those that name nobody in the
+	// meeting; in their order.
 	UnknownRooms, UnknownParticipants []v1alpha1.Placement
 
 	// OverCapacity are rooms with more people than they take, in their order.
 	OverCapacity []v1alpha1.BreakoutRoomName
 }
 
-// Assign decides who goes where. It is a pure function of the roster, the rooms, the assignment asked for, where people are now, and a seed
-// (the set's UID), and so the same after a restart.
+// Assign decides who goes where. It is a pure function of the roster, the rooms, the assignment asked for, where people
+// are now, and a seed (the set's UID), and so the same after a restart.
 //
-// Placements win over everything. In mode Automatic whoever is in a room that still exists stays there: a change moves nobody it does not
-// have to. The other participants (not hosts, co-hosts or viewers) go, in an order drawn by the seed, to the room with the fewest people
-// that has space; so a fresh assignment's rooms differ by at most one person as far as their capacities allow. In the other modes whoever
-// has no placement belongs into the main room.
-func Assign(roster []v1alpha1.Participant, rooms []v1alpha1.BreakoutRoomSpec, asked v1alpha1.AssignmentSpec, now Places, seed string) Assignment {
+// Placements win over everything. In mode Automatic whoever is in a room that still exists stays there: a change moves
+// nobody it does not have to. The other participants (not hosts, co-hosts or viewers) go, in an order drawn by the
+// seed, to the room with the fewest people that has space; so a fresh assignment's rooms differ by at most one person
+// as far as their capacities allow. In the other modes whoever has no placement belongs into the main room.
+func Assign(
+	roster []v1alpha1.Participant,
+	rooms []v1alpha1.BreakoutRoomSpec,
+	asked v1alpha1.AssignmentSpec,
+	now Places,
+	seed string,
+) Assignment {
 	a := Assignment{Places: Places{}}
 	load := newLoad(rooms)
 	placed := a.place(roster, load, asked.Placements)
@@ -62,7 +70,11 @@ func Assign(roster []v1alpha1.Participant, rooms []v1alpha1.BreakoutRoomSpec, as
 }
 
 // place puts those with a valid placement where it says, and returns who they are.
-func (a *Assignment) place(roster []v1alpha1.Participant, load roomLoad, placements []v1alpha1.Placement) map[personName]bool {
+func (a *Assignment) place(
+	roster []v1alpha1.Participant,
+	load roomLoad,
+	placements []v1alpha1.Placement,
+) map[personName]bool {
 	known := make(map[personName]bool, len(roster))
 	for _, p := range roster {
 		known[p.Name] = true
@@ -85,8 +97,15 @@ func (a *Assignment) place(roster []v1alpha1.Participant, load roomLoad, placeme
 	return placed
 }
 
-// fill leaves those without a placement in the room that they are in, and spreads the other participants over the rooms with space.
-func (a *Assignment) fill(roster []v1alpha1.Participant, load roomLoad, placed map[personName]bool, now Places, seed string) {
+// fill leaves those without a placement in the room that they are in, and spreads the other participants over the rooms
+// with space.
+func (a *Assignment) fill(
+	roster []v1alpha1.Participant,
+	load roomLoad,
+	placed map[personName]bool,
+	now Places,
+	seed string,
+) {
 	var homeless []personName
 	for _, p := range roster {
 		if placed[p.Name] {
@@ -147,7 +166,8 @@ func (l roomLoad) emptiest() *load {
 	return best
 }
 
-// shuffled is names in an order that is drawn by the seed, the same for every call, and independent of the others present.
+// shuffled is names in an order that is drawn by the seed, the same for every call, and independent of the others
+// present.
 func shuffled(names []personName, seed string) []personName {
 	type ticket struct {
 		name   personName

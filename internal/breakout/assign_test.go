@@ -20,7 +20,9 @@ import (
 
 // people are participants; a name may carry a role behind a slash.
 func people(names ...string) []v1alpha1.Participant {
-	roles := map[byte]v1alpha1.ParticipantRole{'h': v1alpha1.RoleHost, 'c': v1alpha1.RoleCoHost, 'v': v1alpha1.RoleViewer, 'p': v1alpha1.RoleParticipant}
+	roles := map[byte]v1alpha1.ParticipantRole{
+		'h': v1alpha1.RoleHost, 'c': v1alpha1.RoleCoHost, 'v': v1alpha1.RoleViewer, 'p': v1alpha1.RoleParticipant,
+	}
 	var list []v1alpha1.Participant
 	for _, n := range names {
 		p := v1alpha1.Participant{Name: person(n)}
@@ -72,15 +74,18 @@ func TestAssign(t *testing.T) {
 			want: breakout.Assignment{Places: breakout.Places{"Ada": "red", "Bob": "red"}},
 		},
 		"but they are placed": {
-			roster: people("Jo/h", "Co/c", "Vi/v"), rooms: specs(red), placements: placed("Jo", "red", "Co", "red", "Vi", "red"),
-			want: breakout.Assignment{Places: breakout.Places{"Jo": "red", "Co": "red", "Vi": "red"}},
+			roster: people("Jo/h", "Co/c", "Vi/v"), rooms: specs(red),
+			placements: placed("Jo", "red", "Co", "red", "Vi", "red"),
+			want:       breakout.Assignment{Places: breakout.Places{"Jo": "red", "Co": "red", "Vi": "red"}},
 		},
 		"and stay where they are, as who was promoted in a room does": {
-			roster: people("Jo/h", "Co/c", "Vi/v"), rooms: specs(red), now: breakout.Places{"Jo": "red", "Co": "red", "Vi": "red"},
+			roster: people("Jo/h", "Co/c", "Vi/v"), rooms: specs(red),
+			now:  breakout.Places{"Jo": "red", "Co": "red", "Vi": "red"},
 			want: breakout.Assignment{Places: breakout.Places{"Jo": "red", "Co": "red", "Vi": "red"}},
 		},
 		"a placement in main keeps somebody there": {
-			roster: people("Ada", "Bob"), rooms: specs(red), placements: placed("Ada", "main"), now: breakout.Places{"Ada": "red"},
+			roster: people("Ada", "Bob"), rooms: specs(red), placements: placed("Ada", "main"),
+			now:  breakout.Places{"Ada": "red"},
 			want: breakout.Assignment{Places: breakout.Places{"Bob": "red"}},
 		},
 		"a placement moves, and the others stay": {
@@ -91,35 +96,48 @@ func TestAssign(t *testing.T) {
 		"unknown rooms and people are named, and the mode has its way": {
 			roster: people("Ada"), rooms: specs(red), placements: placed("Ada", "green", "Zoe", "red", "Yve", "pink"),
 			want: breakout.Assignment{
-				Places: breakout.Places{"Ada": "red"}, UnknownRooms: placed("Ada", "green"), UnknownParticipants: placed("Zoe", "red", "Yve", "pink"),
+				Places: breakout.Places{"Ada": "red"}, UnknownRooms: placed("Ada", "green"),
+				UnknownParticipants: placed("Zoe", "red", "Yve", "pink"),
 			},
 		},
 		"placements fill a room beyond its capacity": {
-			roster: people("Ada", "Bob", "Cyd"), rooms: specs(redBlue, 1, 1), placements: placed("Ada", "red", "Bob", "red"),
-			want: breakout.Assignment{Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"}, OverCapacity: red},
+			roster: people("Ada", "Bob", "Cyd"), rooms: specs(redBlue, 1, 1),
+			placements: placed("Ada", "red", "Bob", "red"),
+			want: breakout.Assignment{
+				Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"}, OverCapacity: red,
+			},
 		},
 		"who finds no place is unassigned, in roster order": {
 			roster: people("Ada", "Bob", "Cyd", "Dan"), rooms: specs(red, 1), placements: placed("Bob", "red"),
 			want: breakout.Assignment{Places: breakout.Places{"Bob": "red"}, Unassigned: []person{"Ada", "Cyd", "Dan"}},
 		},
 		"nobody is thrown out of a room that became smaller": {
-			roster: people("Ada", "Bob", "Cyd"), rooms: specs(redBlue, 1, 5), now: breakout.Places{"Ada": "red", "Bob": "red"},
-			want: breakout.Assignment{Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"}, OverCapacity: red},
+			roster: people("Ada", "Bob", "Cyd"), rooms: specs(redBlue, 1, 5),
+			now: breakout.Places{"Ada": "red", "Bob": "red"},
+			want: breakout.Assignment{
+				Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"}, OverCapacity: red,
+			},
 		},
 		"a late joiner goes to the emptiest room": {
-			roster: people("Ada", "Bob", "Cyd", "Dan"), rooms: specs(redBlue), now: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"},
-			want: breakout.Assignment{Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue", "Dan": "blue"}},
+			roster: people("Ada", "Bob", "Cyd", "Dan"), rooms: specs(redBlue),
+			now: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue"},
+			want: breakout.Assignment{
+				Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "blue", "Dan": "blue"},
+			},
 		},
 		"the people of a removed room are spread": {
-			roster: people("Ada", "Bob", "Cyd"), rooms: specs(red), now: breakout.Places{"Ada": "red", "Bob": "gone", "Cyd": "gone"},
+			roster: people("Ada", "Bob", "Cyd"), rooms: specs(red),
+			now:  breakout.Places{"Ada": "red", "Bob": "gone", "Cyd": "gone"},
 			want: breakout.Assignment{Places: breakout.Places{"Ada": "red", "Bob": "red", "Cyd": "red"}},
 		},
 		"mode Manual knows placements alone": {
-			roster: people("Ada", "Bob"), rooms: specs(red), mode: v1alpha1.ModeManual, placements: placed("Ada", "red"), now: breakout.Places{"Bob": "red"},
+			roster: people("Ada", "Bob"), rooms: specs(red), mode: v1alpha1.ModeManual,
+			placements: placed("Ada", "red"), now: breakout.Places{"Bob": "red"},
 			want: breakout.Assignment{Places: breakout.Places{"Ada": "red"}},
 		},
 		"and so does mode Choose": {
-			roster: people("Ada", "Bob"), rooms: specs(red), mode: v1alpha1.ModeChoose, placements: placed("Ada", "red"), now: breakout.Places{"Bob": "red"},
+			roster: people("Ada", "Bob"), rooms: specs(red), mode: v1alpha1.ModeChoose,
+			placements: placed("Ada", "red"), now: breakout.Places{"Bob": "red"},
 			want: breakout.Assignment{Places: breakout.Places{"Ada": "red"}},
 		},
 		"who left the meeting is nowhere": {
@@ -128,7 +146,9 @@ func TestAssign(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := breakout.Assign(tc.roster, tc.rooms, v1alpha1.AssignmentSpec{Mode: tc.mode, Placements: tc.placements}, tc.now, "seed")
+			got := breakout.Assign(
+				tc.roster, tc.rooms, v1alpha1.AssignmentSpec{Mode: tc.mode, Placements: tc.placements}, tc.now, "seed",
+			)
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("Assign (-want +got):\n%s", diff)
 			}
@@ -159,7 +179,9 @@ type question struct {
 
 func drawQuestion(t *rapid.T) question {
 	q := question{now: breakout.Places{}, seed: rapid.StringN(1, 8, 8).Draw(t, "seed")}
-	roles := []v1alpha1.ParticipantRole{"", "", "", "", v1alpha1.RoleParticipant, v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleViewer}
+	roles := []v1alpha1.ParticipantRole{
+		"", "", "", "", v1alpha1.RoleParticipant, v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleViewer,
+	}
 	var all []room
 	for i := range rapid.IntRange(0, 6).Draw(t, "rooms") {
 		r := v1alpha1.BreakoutRoomSpec{Name: room(fmt.Sprintf("r%d", i))}
@@ -175,10 +197,20 @@ func drawQuestion(t *rapid.T) question {
 			q.now[p.Name] = rapid.SampledFrom(append([]room{"gone"}, all...)).Draw(t, "in")
 		}
 		if rapid.IntRange(0, 4).Draw(t, "is placed") == 0 {
-			q.asked.Placements = append(q.asked.Placements, v1alpha1.Placement{Participant: p.Name, Room: rapid.SampledFrom(append([]room{"main", "unknown"}, all...)).Draw(t, "to")})
+			q.asked.Placements = append(
+				q.asked.Placements,
+				v1alpha1.Placement{
+					Participant: p.Name,
+					Room:        rapid.SampledFrom(append([]room{"main", "unknown"}, all...)).Draw(t, "to"),
+				},
+			)
 		}
 	}
-	q.asked.Mode = rapid.SampledFrom([]v1alpha1.BreakoutSetMode{"", v1alpha1.ModeAutomatic, v1alpha1.ModeAutomatic, v1alpha1.ModeManual, v1alpha1.ModeChoose}).Draw(t, "mode")
+	q.asked.Mode = rapid.SampledFrom(
+		[]v1alpha1.BreakoutSetMode{
+			"", v1alpha1.ModeAutomatic, v1alpha1.ModeAutomatic, v1alpha1.ModeManual, v1alpha1.ModeChoose,
+		},
+	).Draw(t, "mode")
 	return q
 }
 
@@ -285,14 +317,18 @@ func TestAssignBalance(t *testing.T) {
 			}
 			for _, large := range q.rooms {
 				if load[large.Name] > load[small.Name]+1 {
-					t.Fatalf("%s has %d and %s, with space, has %d", large.Name, load[large.Name], small.Name, load[small.Name])
+					t.Fatalf(
+						"%s has %d and %s, with space, has %d", large.Name, load[large.Name], small.Name,
+						load[small.Name],
+					)
 				}
 			}
 		}
 	})
 }
 
-// The order of roster and placements does not matter; that of the rooms decides between those with the same number of people.
+// The order of roster and placements does not matter; that of the rooms decides between those with the same number of
+// people.
 func TestAssignDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuestion(t)

@@ -23,9 +23,6 @@ const (
 
 	// ClosingPatience is how much longer than the grace a closing waits for signals that fail.
 	ClosingPatience = 30 * time.Second
-
-	// reactionTime is how long browsers take at most to act on a signal that moves them: the sample app's client acts 5 s after it.
-	reactionTime = 6 * time.Second
 )
 
 // Schedule is what the clock and the spec say about a set at one moment.
@@ -68,7 +65,8 @@ func ScheduleOf(set *v1alpha1.BreakoutSet, now time.Time) Schedule {
 	return Schedule{Open: true, ClosesAt: closesAt, Next: closesAt}
 }
 
-// scheduleUnopened is the schedule of a set whose opening, if it comes, is still to come: it is missed when its time went by without one.
+// scheduleUnopened is the schedule of a set whose opening, if it comes, is still to come: it is missed when its time
+// went by without one.
 func scheduleUnopened(set *v1alpha1.BreakoutSet, duration time.Duration, now time.Time) Schedule {
 	openAt, closedAt := timeOf(set.Spec.OpenAt), timeOf(set.Status.ClosedAt)
 	if openAt.IsZero() || duration == 0 || (!closedAt.IsZero() && !closedAt.Before(openAt)) {
@@ -80,8 +78,8 @@ func scheduleUnopened(set *v1alpha1.BreakoutSet, duration time.Duration, now tim
 	return Schedule{Reason: v1alpha1.MissedReason}
 }
 
-// openedAt is when the set's present opening began; zero when an opening is still to come, be it that the last one is closed and openAt
-// came after it.
+// openedAt is when the set's present opening began; zero when an opening is still to come, be it that the last one is
+// closed and openAt came after it.
 func openedAt(set *v1alpha1.BreakoutSet) time.Time {
 	opened, openAt := timeOf(set.Status.OpenedAt), timeOf(set.Spec.OpenAt)
 	if set.Status.ClosedAt != nil && opened.Before(openAt) {
@@ -110,31 +108,22 @@ func IsOpen(set *v1alpha1.BreakoutSet) bool {
 	return set.Status.OpenedAt != nil && set.Status.ClosedAt == nil
 }
 
-// IsClosing tells whether a closing was planned that is not done with: people are not all told, or rooms not gone yet. Until then the status
-// holds the planned view; Forget drops it.
+// IsClosing tells whether a closing was planned that is not complete: sessions are not all told, or rooms not gone yet.
+// Until then the status holds the view; Forget drops it.
 func IsClosing(set *v1alpha1.BreakoutSet) bool {
 	return !IsOpen(set) && set.Status.MainSessionID != ""
 }
 
-// Forget drops the planned view of a status whose closing is done with.
+// Forget drops the view of a status whose closing is complete.
 func Forget(st *v1alpha1.BreakoutSetStatus) {
 	View{}.write(st)
-	s := &st.Signals
-	s.Missing, s.StartedAt, s.RecentMoves, s.RenamedAt, s.FormerNames = nil, nil, nil, nil, nil
+	st.Signals.Sessions, st.Signals.Moving = nil, nil
 }
 
-// Holds tells whether a set has a right to keep its main room: it is open, on the way there, or its people are still on their way back.
+// Holds tells whether a set has a right to keep its main room: it is open, on the way there, or its people are still on
+// their way back.
 func Holds(set *v1alpha1.BreakoutSet, now time.Time) bool {
 	return IsOpen(set) || IsClosing(set) || ScheduleOf(set, now).Open
-}
-
-// FarewellAt is when people are told to come back after the time was up at closesAt: clients with an automatic return have then gone back
-// by themselves, the others had the grace to do so.
-func FarewellAt(set *v1alpha1.BreakoutSet, closesAt time.Time) time.Time {
-	if set.Spec.ReturnMode == v1alpha1.ReturnManual {
-		return closesAt.Add(CloseGrace(set))
-	}
-	return closesAt.Add(reactionTime)
 }
 
 // TimerOf is the countdown of a set that was opened at opened; nil when there is no end.
@@ -152,6 +141,15 @@ func TimerOf(set *v1alpha1.BreakoutSet, opened time.Time) *v1alpha1.TimerStatus 
 		DurationSeconds: int32(duration / time.Second),
 		WarningSeconds:  int32(Warning(set) / time.Second),
 		ReturnMode:      mode,
+	}
+}
+
+// NoEnd is the countdown of a set that has no end any more: browsers cannot drop one, and have one that ends in a year
+// instead.
+func NoEnd(now time.Time) *v1alpha1.TimerStatus {
+	return &v1alpha1.TimerStatus{
+		EndTime:    metav1.NewTime(now.AddDate(1, 0, 0).Truncate(time.Second)),
+		ReturnMode: v1alpha1.ReturnManual,
 	}
 }
 

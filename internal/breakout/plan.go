@@ -4,6 +4,7 @@
 package breakout
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,411 +14,313 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// PlanOpening makes v the planned view of a status that has none and plans to tell everybody that the rooms are open.
-func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
-	names := make([]roomName, len(v.Rooms))
-	var moved []v1alpha1.PendingMove
-	for i, r := range v.Rooms {
-		names[i] = r.Name
-		for _, p := range r.Participants {
-			moved = append(moved, v1alpha1.PendingMove{Participant: p, From: mainRoom})
-		}
-	}
-	v.write(st)
-	st.Signals.Failed = nil
-	st.Signals.RecentMoves, st.Signals.RenamedAt, st.Signals.FormerNames = nil, nil, nil
-	p := &v1alpha1.PendingSignals{NewRooms: names, Moved: moved}
-	if len(v.Rooms) > 0 {
-		p.Announcement = v1alpha1.AnnounceOpening
-	}
-	if v.Timer != nil {
-		p.Timer = v1alpha1.TimerSet
-	}
-	setPending(st, p, now)
+// Request is what people ask for beside a change of the spec.
+type Request struct {
+	// Resend sends everything again, and puts everybody with a place on the move.
+	Resend bool
+
+	// Recall are those who are to be sent to where they belong.
+	Recall []v1alpha1.ParticipantName
 }
 
-// PlanUpdate makes v the planned view of an open set's status and plans to tell everybody what is different, together with what they were
-// not told yet of the plan before; and the rooms and the timer once more if resend asks for that. It reports whether the status changed.
-//
-// The difference is taken from the last planned view, told or not, since anyone may have heard of it. Rooms keep their names while browsers
-// cannot learn new ones; RenamesHeld tells until when.
-func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, resend bool, now time.Time) bool {
+// IsEmpty tells whether nothing is asked for.
+func (r Request) IsEmpty() bool { return !r.Resend && len(r.Recall) == 0 }
+
+// PlanOpening makes v the view of a status that has none, and owes it to the main room: nobody is in a breakout room
+// yet.
+func PlanOpening(st *v1alpha1.BreakoutSetStatus, v View, now time.Time) {
+	p := newPlanner(st, View{}, v, now)
+	for _, r := range v.Rooms {
+		st.Signals.Moving = append(st.Signals.Moving, r.Participants...)
+	}
+	if v.Timer != nil {
+		p.owe(mainRoom, v1alpha1.SignalCountdown)
+	}
+	switch {
+	case len(v.Rooms) == 0:
+	case v.Mode == v1alpha1.ModeChoose:
+		p.owe(mainRoom, v1alpha1.SignalPrompt)
+		if len(st.Signals.Moving) > 0 {
+			p.owe(mainRoom, v1alpha1.SignalMoves)
+		}
+	default:
+		p.owe(mainRoom, v1alpha1.SignalOpening)
+		if intersects(v.Hosts, st.Signals.Moving) { // whom the opening itself does not move
+			p.owe(mainRoom, v1alpha1.SignalMoves)
+		}
+	}
+	if len(v.CoHosts) > 0 {
+		p.owe(mainRoom, v1alpha1.SignalRoles)
+	}
+	p.write()
+}
+
+// PlanUpdate makes v the view of an open set's status, and owes each session that is concerned what differs from the
+// view before. It reports whether the status changed. What a session was owed before it is still owed, in the present
+// state.
+func PlanUpdate(st *v1alpha1.BreakoutSetStatus, v View, asked Request, now time.Time) bool {
 	old := Planned(st)
-	if held, _ := RenamesHeld(st, now); held {
-		v = withNamesOf(v, old.Rooms)
-	}
-	if p := st.Signals.Pending; p != nil {
-		v = withNamesOf(v, p.Removed) // back again before all knew that they were gone
-	}
-	if old.Equal(v) && !resend {
+	v.Leaving = slices.DeleteFunc(
+		slices.Clone(old.Leaving),
+		func(r v1alpha1.BreakoutRoomStatus) bool { return sameRoom(v.Rooms, r) },
+	)
+	if old.equal(v) && len(old.Leaving) == len(v.Leaving) && asked.IsEmpty() {
 		return false
 	}
-	former, _ := FormerNames(st, now)
-	st.Signals.FormerNames = append(former, renamed(old, v)...)
-	p := merge(st, difference(old, v), v, now)
-	p.FormerEnds = formerEnds(st, p.Timer, now)
-	makeUp := len(st.Signals.Failed) > 0 && !isEmpty(p) // to sessions that could not be told of a change before
-	lists := len(p.Added) + len(p.Edited) + len(p.Removed) + len(p.Moved)
-	if p.Announcement == "" && (resend || (makeUp && lists == 0)) {
-		p.Announcement = v1alpha1.AnnounceResend
+	p := newPlanner(st, old, v, now)
+	p.rooms()
+	p.moves(asked)
+	if v.Timer != nil && (asked.Resend || !equality.Semantic.DeepEqual(old.Timer, v.Timer)) {
+		p.oweAll(v1alpha1.SignalCountdown)
 	}
-	if p.Timer == "" && v.Timer != nil && (resend || makeUp) {
-		p.Timer = v1alpha1.TimerSet
+	if asked.Resend {
+		p.oweAll(v1alpha1.SignalRooms, v1alpha1.SignalRoles)
 	}
-	v.write(st)
-	if !isEmpty(p) || st.Signals.Pending != nil {
-		setPending(st, p, now)
+	if !slices.Equal(old.Hosts, v.Hosts) || !slices.Equal(old.CoHosts, v.CoHosts) {
+		p.oweAll(v1alpha1.SignalRoles)
+		for _, r := range v.Rooms {
+			if before := old.Room(r.Name); before != nil && v.leads(r) && !old.leads(*before) {
+				p.owe(r.Name, v1alpha1.SignalRooms) // who leads sees all rooms
+			}
+		}
 	}
+	if v.Mode == v1alpha1.ModeChoose && (old.Mode != v.Mode || asked.Resend) {
+		p.owe(mainRoom, v1alpha1.SignalPrompt)
+	}
+	p.write()
 	return true
 }
 
-// RenamesHeld tells whether rooms keep their names for now, and until when: zero when that is until what is pending is settled.
-//
-// A browser learns the new name of the room that it is in, only of that one, 5 seconds later, and not when it changes rooms meanwhile or is still
-// learning another name. One that knows a wrong name goes back to the main room with the next removal of any room.
-func RenamesHeld(st *v1alpha1.BreakoutSetStatus, now time.Time) (bool, time.Time) {
-	if p := st.Signals.Pending; p != nil && (p.Announcement != "" || len(p.Added)+len(p.Edited)+len(p.Moved)+len(p.Removed) > 0) {
-		return true, time.Time{}
-	}
-	until := busyUntil(st)
-	if !until.After(now) {
-		return false, time.Time{}
-	}
-	return true, until
-}
-
-// FormerNames are the names that rooms had until they were renamed and that browsers may still know them by, and until when: zero when that is
-// until what is pending is settled. A browser whose room's old name is that of another room would not notice that its room has a new name, or is
-// gone.
-func FormerNames(st *v1alpha1.BreakoutSetStatus, now time.Time) ([]v1alpha1.FormerName, time.Time) {
-	if p := st.Signals.Pending; p != nil && len(p.Edited) > 0 {
-		return st.Signals.FormerNames, time.Time{}
-	}
-	if at := st.Signals.RenamedAt; at != nil && at.Add(reactionTime).After(now) {
-		return st.Signals.FormerNames, at.Add(reactionTime)
-	}
-	return nil, time.Time{}
-}
-
-// renamed are the names that rooms of the old view have no longer.
-func renamed(old, v View) []v1alpha1.FormerName {
-	var former []v1alpha1.FormerName
-	for _, r := range old.Rooms {
-		if now := sameRoom(v.Rooms, r); now != nil && now.DisplayName != r.DisplayName {
-			former = append(former, v1alpha1.FormerName{Room: r.Name, DisplayName: r.DisplayName})
-		}
-	}
-	return former
-}
-
-// busyUntil is when browsers have acted on what they were told last: to move, or that a room has another name.
-func busyUntil(st *v1alpha1.BreakoutSetStatus) time.Time {
-	until := movesUntil(st.Signals.RecentMoves)
-	if st.Signals.RenamedAt != nil {
-		until = later(until, st.Signals.RenamedAt.Add(reactionTime))
-	}
-	return until
-}
-
-// withNamesOf is v with the names that its rooms have among the known ones.
-func withNamesOf(v View, known []v1alpha1.BreakoutRoomStatus) View {
-	v.Rooms = slices.Clone(v.Rooms)
-	for i, r := range v.Rooms {
-		if k := sameRoom(known, r); k != nil {
-			v.Rooms[i].DisplayName = k.DisplayName
-		}
-	}
-	return v
-}
-
-// sameRoom is the one among rooms that has the name and the session of another; nil when there is none.
-func sameRoom(rooms []v1alpha1.BreakoutRoomStatus, r v1alpha1.BreakoutRoomStatus) *v1alpha1.BreakoutRoomStatus {
-	for i := range rooms {
-		if rooms[i].Name == r.Name && rooms[i].SessionID == r.SessionID {
-			return &rooms[i]
-		}
-	}
-	return nil
-}
-
-// PlanClosing makes the planned view one without breakout rooms and plans to tell everybody to come back, not before farewellAt.
-func PlanClosing(st *v1alpha1.BreakoutSetStatus, farewellAt, now time.Time) {
-	p := &v1alpha1.PendingSignals{Removed: slices.Clone(st.Rooms)}
-	if old := st.Signals.Pending; old != nil {
-		p.Removed = append(p.Removed, old.Removed...)
-		if len(old.Moved)+len(old.Edited)+len(old.Removed) > 0 { // which may have been said
-			farewellAt = later(farewellAt, now.Add(reactionTime))
-		}
-	}
-	if len(p.Removed)+len(st.Signals.Failed) > 0 { // who could not be told that the last rooms are gone is told now
-		p.Announcement = v1alpha1.AnnounceClosing
-	}
-	farewellAt = later(later(farewellAt, busyUntil(st)), settling(st))
-	for _, end := range returns(st) {
-		if mayReturnBy(end, farewellAt) {
-			farewellAt = later(farewellAt, end.Add(reactionTime))
-		}
-	}
-	p.Timer = timerAtClosing(st, farewellAt)
-	if farewellAt.After(now) {
-		p.NotBefore = microTime(farewellAt)
-	}
+// PlanClosing makes the view one without breakout rooms, and owes every session that all come back, from notBefore on.
+func PlanClosing(st *v1alpha1.BreakoutSetStatus, notBefore, now time.Time) {
 	v := Planned(st)
-	v.MainParticipants, v.Rooms, v.Timer = v.people(), nil, nil
-	v.write(st)
-	setPending(st, p, now)
-}
-
-// timerAtClosing is what is to be said of the countdown when all come back at farewellAt: one that still runs then ends.
-func timerAtClosing(st *v1alpha1.BreakoutSetStatus, farewellAt time.Time) v1alpha1.TimerChange {
-	pending := v1alpha1.TimerChange("")
-	if st.Signals.Pending != nil {
-		pending = st.Signals.Pending.Timer
-	}
-	switch {
-	case st.Timer != nil && (pending != "" || st.Timer.EndTime.After(farewellAt)):
-		return v1alpha1.TimerClear
-	case st.Timer == nil:
-		return pending
-	default:
-		return ""
-	}
-}
-
-// difference is what is to be said to those who know the old view, so that they know the new one.
-func difference(old, v View) *v1alpha1.PendingSignals {
-	p := &v1alpha1.PendingSignals{}
+	p := newPlanner(st, v, v, now)
+	st.Signals.Moving = nil
+	st.Signals.Sessions = slices.DeleteFunc(
+		slices.Clone(st.Signals.Sessions),
+		func(e v1alpha1.SessionSignals) bool { return p.known[e.Room] },
+	)
 	for _, r := range v.Rooms {
-		switch before := old.room(r.Name); {
-		case before == nil || before.SessionID != r.SessionID:
-			p.Added = append(p.Added, r.Name)
-		case before.DisplayName != r.DisplayName || before.MaxParticipants != r.MaxParticipants:
-			p.Edited = append(p.Edited, r.Name)
+		r.Participants, r.State = nil, v1alpha1.RoomLeaving
+		v.Leaving = append(v.Leaving, r)
+	}
+	v.MainParticipants, v.Rooms = v.People(), nil
+	runs := v.Timer != nil && v.Timer.DurationSeconds > 0 && v.Timer.EndTime.After(notBefore)
+	if runs {
+		v.Timer = NoEnd(now)
+	}
+	p.v = v
+	if len(v.Leaving) > 0 {
+		if runs {
+			p.oweAll(v1alpha1.SignalCountdown)
+		}
+		p.oweAll(v1alpha1.SignalRemoval)
+	}
+	p.write()
+	for i := range st.Signals.Sessions {
+		if e := &st.Signals.Sessions[i]; p.known[e.Room] {
+			e.Time = metav1.NewMicroTime(later(notBefore, now))
 		}
 	}
-	p.NewRooms = slices.Clone(p.Added)
-	for _, r := range old.Rooms {
-		if after := v.room(r.Name); after == nil || after.SessionID != r.SessionID {
-			p.Removed = append(p.Removed, r)
-		}
-	}
-	p.Moved = movesBetween(old, v)
-	p.Timer = timerChange(old.Timer, v.Timer)
-	p.Roles = roleChanges(old, v)
-	if v.Mode == v1alpha1.ModeChoose && old.Mode != v.Mode {
-		p.Announcement = v1alpha1.AnnounceResend
+}
+
+// planner owes sessions what differs between two views.
+type planner struct {
+	st     *v1alpha1.BreakoutSetStatus
+	old, v View
+	now    time.Time
+	known  map[roomName]bool // see IsKnown
+	owed   bool
+}
+
+func newPlanner(st *v1alpha1.BreakoutSetStatus, old, v View, now time.Time) *planner {
+	p := &planner{st: st, old: old, v: v, now: now, known: map[roomName]bool{mainRoom: true}}
+	for _, r := range slices.Concat(old.Rooms, old.Leaving) {
+		p.known[r.Name] = IsKnown(st, r.Name)
 	}
 	return p
 }
 
-// movesBetween are those who were somewhere by the old view and belong somewhere else by the new one. Somebody new to the meeting counts as
-// having been in the main room.
-func movesBetween(old, v View) []v1alpha1.PendingMove {
-	var moved []v1alpha1.PendingMove
-	before, after := old.Places(), v.Places()
-	for _, p := range v.people() {
-		if from, to := before[p], after[p]; from != to {
-			moved = append(moved, v1alpha1.PendingMove{Participant: p, From: orMain(from)})
+// owe has a session be sent messages that it has not been sent.
+func (p *planner) owe(room roomName, kinds ...v1alpha1.SignalKind) {
+	if !p.known[room] {
+		return // who is left there was called out
+	}
+	p.owed = true
+	s := &p.st.Signals
+	i := slices.IndexFunc(s.Sessions, func(e v1alpha1.SessionSignals) bool { return e.Room == room })
+	if i < 0 {
+		i = len(s.Sessions)
+		e := v1alpha1.SessionSignals{Room: room, Reason: v1alpha1.RepeatingReason}
+		if p.old.MainSessionID != "" {
+			e.Revision = s.Revision // it has had the state before
+		}
+		s.Sessions = append(s.Sessions, e)
+	}
+	e := &s.Sessions[i]
+	e.Messages = slices.Clone(e.Messages)
+	if e.Reason == v1alpha1.RepeatingReason {
+		e.Reason, e.Time = v1alpha1.PendingReason, metav1.NewMicroTime(p.now)
+		e.Messages = slices.DeleteFunc(e.Messages, func(k v1alpha1.SignalKind) bool { // the others it has had
+			return k != v1alpha1.SignalMoves && k != v1alpha1.SignalCountdown
+		})
+	}
+	for _, k := range kinds {
+		if !slices.Contains(e.Messages, k) {
+			e.Messages = append(e.Messages, k)
 		}
 	}
-	return moved
-}
-
-func timerChange(old, v *v1alpha1.TimerStatus) v1alpha1.TimerChange {
-	switch {
-	case equality.Semantic.DeepEqual(old, v):
-		return ""
-	case v == nil:
-		return v1alpha1.TimerClear
-	default:
-		return v1alpha1.TimerSet
-	}
-}
-
-// roleChanges are the people of the new view who lead, or led, otherwise by the old one.
-func roleChanges(old, v View) []personName {
-	var changed []personName
-	oldRoles, roles := leaders(old), leaders(v)
-	for _, p := range v.people() {
-		if oldRoles[p] != roles[p] {
-			changed = append(changed, p)
-		}
-	}
-	return changed
-}
-
-// leaders is the role of those who lead.
-func leaders(v View) map[personName]v1alpha1.ParticipantRole {
-	roles := make(map[personName]v1alpha1.ParticipantRole, len(v.Hosts)+len(v.CoHosts))
-	for _, p := range v.Hosts {
-		roles[p] = v1alpha1.RoleHost
-	}
-	for _, p := range v.CoHosts {
-		roles[p] = v1alpha1.RoleCoHost
-	}
-	return roles
-}
-
-// merge restates against v what the status has still pending, together with the difference d of v from the planned view.
-func merge(st *v1alpha1.BreakoutSetStatus, d *v1alpha1.PendingSignals, v View, now time.Time) *v1alpha1.PendingSignals {
-	old := st.Signals.Pending
-	if old == nil {
-		old = &v1alpha1.PendingSignals{}
-	}
-	sent, busy := maybeSent(st, now)
-	moved := mergeMoves(old, d, v, sent, now)
-	if busy {
-		st.Signals.RenamedAt = microTime(now)
-	}
-	p := &v1alpha1.PendingSignals{
-		Announcement: old.Announcement,
-		NewRooms:     slices.DeleteFunc(slices.Clone(d.NewRooms), func(r roomName) bool { return sameRoom(old.Removed, *v.room(r)) != nil }),
-		Added:        union(stillListed(old.Added, v), d.Added),
-		Removed:      append(stillGone(old.Removed, v), d.Removed...),
-		Moved:        moved,
-		Timer:        mergeTimer(old.Timer, d.Timer, v.Timer),
-		Roles:        union(old.Roles, d.Roles),
-	}
-	if p.Announcement == v1alpha1.AnnounceOpening && len(v.Rooms) == 0 {
-		p.Announcement = "" // there is nothing open any more
-	}
-	if p.Announcement == "" {
-		p.Announcement = d.Announcement
-	}
-	p.Edited = slices.DeleteFunc(union(old.Edited, d.Edited), func(r roomName) bool {
-		if slices.Contains(p.Added, r) { // said by that, but to whoever is in a room that is back again: they know its former name
-			return !slices.Contains(old.Edited, r) || slices.Contains(p.NewRooms, r)
-		}
-		// Also of doomed rooms: people find out that theirs is gone by its name.
-		return v.room(r) == nil && !slices.ContainsFunc(p.Removed, func(gone v1alpha1.BreakoutRoomStatus) bool { return gone.Name == r })
+	slices.SortFunc(e.Messages, func(a, b v1alpha1.SignalKind) int {
+		return cmp.Compare(slices.Index(order, a), slices.Index(order, b))
 	})
-	return p
 }
 
-// maybeSent are those whom the plan so far may have told to move, and whether it may have told that rooms are renamed or gone: whatever is in a
-// step that was due. A countdown that calls people back can also have put off since what was due before.
-func maybeSent(st *v1alpha1.BreakoutSetStatus, now time.Time) (map[personName]bool, bool) {
-	sent, busy := map[personName]bool{}, false
-	steps, _ := NextSteps(st, now)
-	for _, step := range steps {
-		busy = busy || step.keepsBusy(st.Signals.Pending)
-		for _, p := range step.Moves {
-			sent[p] = true
-		}
-	}
-	if p := st.Signals.Pending; p != nil && !calledBack(st, now).IsZero() {
-		busy = len(p.Edited)+len(p.Removed) > 0
-		for _, m := range p.Moved {
-			sent[m.Participant] = true
-		}
-	}
-	return sent, busy
+// order is in which order a session is sent the messages of one state.
+var order = []v1alpha1.SignalKind{
+	v1alpha1.SignalCountdown,
+	v1alpha1.SignalRooms,
+	v1alpha1.SignalOpening,
+	v1alpha1.SignalAdded,
+	v1alpha1.SignalMoves,
+	v1alpha1.SignalRemoval,
+	v1alpha1.SignalPrompt,
+	v1alpha1.SignalRoles,
 }
 
-// mergeMoves are the moves still to be said: those of the plan before, from where people were before it, and the new ones.
-//
-// Of the plan before, who cannot have been told is told only if they still belong elsewhere. The others may have been told, and their browsers
-// may be about to act on it: they are told in any case, after that.
-func mergeMoves(old, d *v1alpha1.PendingSignals, v View, sent map[personName]bool, now time.Time) []v1alpha1.PendingMove {
-	moves, after := map[personName]v1alpha1.PendingMove{}, v.Places()
-	pending := make(map[personName]bool, len(old.Moved))
-	for _, m := range old.Moved {
-		pending[m.Participant] = true
-		switch maybeBefore := m.NotBefore != nil; {
-		case sent[m.Participant]:
-			m.NotBefore = microTime(now.Add(reactionTime))
-		case !maybeBefore && orMain(after[m.Participant]) == m.From:
-			continue // back again before anybody heard of it
+// oweAll owes messages to every session that people can be in.
+func (p *planner) oweAll(kinds ...v1alpha1.SignalKind) {
+	p.owe(mainRoom, kinds...)
+	for _, r := range slices.Concat(p.v.Rooms, p.v.Leaving) {
+		if sameRoom(p.old.Rooms, r) || sameRoom(p.old.Leaving, r) {
+			p.owe(r.Name, kinds...)
 		}
-		moves[m.Participant] = m
-	}
-	for _, m := range d.Moved {
-		if !pending[m.Participant] {
-			moves[m.Participant] = m
-		}
-	}
-	merged := make([]v1alpha1.PendingMove, 0, len(moves))
-	for _, p := range v.people() {
-		if m, ok := moves[p]; ok {
-			merged = append(merged, m)
-		}
-	}
-	return merged
-}
-
-// recentlyTold is until when somebody's browser may be acting on having been told to move; zero when it is not.
-func recentlyTold(st *v1alpha1.BreakoutSetStatus, p personName) time.Time {
-	var until time.Time
-	for _, r := range st.Signals.RecentMoves {
-		if slices.Contains(r.Participants, p) {
-			until = later(until, r.Time.Add(reactionTime))
-		}
-	}
-	return until
-}
-
-// formerEnds are the ends of countdowns that browsers may have, and go back at, until they hear of a change of it.
-func formerEnds(st *v1alpha1.BreakoutSetStatus, change v1alpha1.TimerChange, now time.Time) []metav1.Time {
-	if change == "" {
-		return nil
-	}
-	const most = 8 // as the API allows: the newest
-	var ends []metav1.Time
-	for _, end := range returns(st) {
-		if end.Add(reactionTime).After(now) {
-			ends = append(ends, metav1.NewTime(end))
-		}
-	}
-	return ends[max(0, len(ends)-most):]
-}
-
-func mergeTimer(old, d v1alpha1.TimerChange, timer *v1alpha1.TimerStatus) v1alpha1.TimerChange {
-	switch {
-	case d != "":
-		return d
-	case old == v1alpha1.TimerSet && timer == nil:
-		return v1alpha1.TimerClear
-	default:
-		return old
 	}
 }
 
-// setPending makes p what is to be said, with a revision of its own, to every session that can have people in it.
-func setPending(st *v1alpha1.BreakoutSetStatus, p *v1alpha1.PendingSignals, now time.Time) {
-	s := &st.Signals
-	s.Revision = max(s.Revision+1, now.UnixMilli())
-	s.RecentMoves = slices.DeleteFunc(s.RecentMoves, func(r v1alpha1.RecentMoves) bool { return !r.Time.Add(reactionTime).After(now) })
-	s.StartedAt = nil
-	if isEmpty(p) {
-		s.Pending, s.Missing = nil, nil
+// oweLeaders owes messages to those who see all rooms: the main room and the breakout rooms that somebody who leads
+// belongs to.
+func (p *planner) oweLeaders(kind v1alpha1.SignalKind) {
+	p.owe(mainRoom, kind)
+	for _, r := range p.v.Rooms {
+		if sameRoom(p.old.Rooms, r) && p.v.leads(r) {
+			p.owe(r.Name, kind)
+		}
+	}
+}
+
+// leads tells whether somebody who leads belongs to a room.
+func (v View) leads(r v1alpha1.BreakoutRoomStatus) bool {
+	return intersects(r.Participants, v.Hosts) || intersects(r.Participants, v.CoHosts)
+}
+
+// rooms owes what became of the rooms.
+func (p *planner) rooms() {
+	for _, r := range p.v.Rooms {
+		switch before := p.old.Room(r.Name); {
+		case before != nil && (before.DisplayName != r.DisplayName || before.MaxParticipants != r.MaxParticipants):
+			p.oweLeaders(v1alpha1.SignalRooms)
+			p.owe(r.Name, v1alpha1.SignalRooms)
+		case before == nil && sameRoom(p.old.Leaving, r):
+			p.drop(r.Name, v1alpha1.SignalRemoval)
+			if !slices.ContainsFunc(p.v.Leaving, func(l v1alpha1.BreakoutRoomStatus) bool { return p.known[l.Name] }) {
+				p.drop(mainRoom, v1alpha1.SignalRemoval)
+			}
+			p.oweLeaders(v1alpha1.SignalAdded)
+		case before == nil:
+			p.oweLeaders(v1alpha1.SignalAdded)
+		}
+	}
+	for _, r := range p.old.Rooms {
+		if sameRoom(p.v.Rooms, r) {
+			continue
+		}
+		r.Participants, r.State = nil, v1alpha1.RoomLeaving
+		p.v.Leaving = append(p.v.Leaving, r)
+		p.owe(r.Name, v1alpha1.SignalMoves, v1alpha1.SignalRemoval)
+		p.oweLeaders(v1alpha1.SignalRooms)
+		p.owe(mainRoom, v1alpha1.SignalRemoval)
+	}
+}
+
+// drop takes back what a session is owed.
+func (p *planner) drop(room roomName, kind v1alpha1.SignalKind) {
+	for i := range p.st.Signals.Sessions {
+		if e := &p.st.Signals.Sessions[i]; e.Room == room {
+			e.Messages = slices.DeleteFunc(
+				slices.Clone(e.Messages),
+				func(k v1alpha1.SignalKind) bool { return k == kind },
+			)
+		}
+	}
+}
+
+// moves puts those on the move who belong elsewhere than before, or are asked for, and owes that to the sessions that
+// they can be in.
+func (p *planner) moves(asked Request) {
+	before, after, s := p.old.Places(), p.v.Places(), &p.st.Signals
+	var moving []personName
+	for _, name := range p.v.People() {
+		from, to := orMain(before[name]), orMain(after[name])
+		was := slices.Contains(s.Moving, name)
+		recalled := slices.Contains(asked.Recall, name) || asked.Resend && to != mainRoom
+		// Who chose a room can be anywhere.
+		chose := p.old.Mode == v1alpha1.ModeChoose &&
+			(from != to || p.v.Mode != p.old.Mode && !slices.Contains(p.v.Hosts, name))
+		switch {
+		case recalled, chose:
+			p.oweAll(v1alpha1.SignalMoves)
+		case from != to:
+			p.oweLeaders(v1alpha1.SignalMoves)
+			if p.old.Room(from) != nil {
+				p.owe(from, v1alpha1.SignalMoves)
+			}
+			if was {
+				p.oweWhereMoving()
+			}
+		case !was:
+			continue
+		}
+		moving = append(moving, name)
+	}
+	s.Moving = moving
+}
+
+// oweWhereMoving owes the moves anew to the sessions in which people on the move were looked for.
+func (p *planner) oweWhereMoving() {
+	for _, e := range slices.Clone(p.st.Signals.Sessions) {
+		if slices.Contains(e.Messages, v1alpha1.SignalMoves) {
+			p.owe(e.Room, v1alpha1.SignalMoves)
+		}
+	}
+}
+
+// revisionStep is by how much revisions grow at least: messages that are repeated have revisions in between.
+const revisionStep = 100
+
+// write makes the view the status's. A session that is sent messages again and is not concerned has the present state.
+func (p *planner) write() {
+	p.v.write(p.st)
+	if !p.owed {
 		return
 	}
-	s.Failed = nil
-	s.Pending = p
-	s.Missing = Audience(st)
-}
-
-// Audience names the rooms whose sessions are to be told what is pending: the main room, and every breakout room that was known before.
-func Audience(st *v1alpha1.BreakoutSetStatus) []v1alpha1.BreakoutRoomName {
-	p := st.Signals.Pending
-	if p == nil {
-		return nil
-	}
-	audience := []roomName{mainRoom}
-	for _, r := range st.Rooms {
-		if !slices.Contains(p.NewRooms, r.Name) {
-			audience = append(audience, r.Name)
+	s := &p.st.Signals
+	s.Revision = max(s.Revision+revisionStep, p.now.UnixMilli())
+	for i := range s.Sessions {
+		if e := &s.Sessions[i]; e.Reason == v1alpha1.RepeatingReason {
+			e.Revision = s.Revision
 		}
 	}
-	for _, r := range p.Removed {
-		if !slices.Contains(audience, r.Name) {
-			audience = append(audience, r.Name)
-		}
-	}
-	return audience
 }
 
-// SessionOf is the session of a room that is in the audience; empty when there is none of that name.
+// IsOpening tells whether an open set's people were not sent yet that it is open.
+func IsOpening(st *v1alpha1.BreakoutSetStatus) bool {
+	return slices.ContainsFunc(
+		Lagging(st),
+		func(e v1alpha1.SessionSignals) bool { return e.Room == mainRoom && e.Revision == 0 },
+	)
+}
+
+// SessionOf is the session of a room that the status has; empty when there is none of that name.
 func SessionOf(st *v1alpha1.BreakoutSetStatus, room v1alpha1.BreakoutRoomName) string {
 	if room == mainRoom {
 		return st.MainSessionID
@@ -427,80 +330,71 @@ func SessionOf(st *v1alpha1.BreakoutSetStatus, room v1alpha1.BreakoutRoomName) s
 			return r.SessionID
 		}
 	}
-	if st.Signals.Pending != nil {
-		for _, r := range st.Signals.Pending.Removed {
-			if r.Name == room {
-				return r.SessionID
-			}
-		}
-	}
 	return ""
 }
 
-func isEmpty(p *v1alpha1.PendingSignals) bool {
-	return p.Announcement == "" && len(p.Added) == 0 && len(p.Edited) == 0 && len(p.Removed) == 0 && len(p.Moved) == 0 && p.Timer == "" && len(p.Roles) == 0
+// Lagging are the sessions that have not had the present state.
+func Lagging(st *v1alpha1.BreakoutSetStatus) []v1alpha1.SessionSignals {
+	return slices.DeleteFunc(
+		slices.Clone(st.Signals.Sessions),
+		func(e v1alpha1.SessionSignals) bool { return e.Revision == st.Signals.Revision },
+	)
 }
 
-// remember keeps in the status that people were told at now to move.
-func remember(st *v1alpha1.BreakoutSetStatus, people []personName, now time.Time) {
-	if len(people) == 0 {
+// ForgetRooms drops the rooms that people were called out of and that are gone.
+func ForgetRooms(st *v1alpha1.BreakoutSetStatus, gone func(r v1alpha1.BreakoutRoomStatus) bool) {
+	drop := func(r v1alpha1.BreakoutRoomStatus) bool {
+		return r.State == v1alpha1.RoomLeaving && !IsKnown(st, r.Name) && gone(r)
+	}
+	left := slices.DeleteFunc(slices.Clone(st.Rooms), drop)
+	if len(left) == len(st.Rooms) {
 		return
 	}
-	recent := slices.DeleteFunc(slices.Clone(st.Signals.RecentMoves), func(r v1alpha1.RecentMoves) bool { return !r.Time.Add(reactionTime).After(now) })
-	const most = 64 // as the API allows; more than one telling every 100 ms makes the older ones wait with the newer
-	if len(recent) == most {
-		people = append(slices.Clone(recent[most-1].Participants), people...)
-		recent = recent[:most-1]
-	}
-	st.Signals.RecentMoves = append(recent, v1alpha1.RecentMoves{Time: metav1.NewMicroTime(now), Participants: people})
+	st.Signals.Sessions = slices.DeleteFunc(slices.Clone(st.Signals.Sessions), func(e v1alpha1.SessionSignals) bool {
+		return e.Room != mainRoom &&
+			!slices.ContainsFunc(left, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == e.Room })
+	})
+	st.Rooms = left
 }
 
-// movesUntil is when everybody who was told to move has done so.
-func movesUntil(recent []v1alpha1.RecentMoves) time.Time {
-	var until time.Time
-	for _, r := range recent {
-		until = later(until, r.Time.Add(reactionTime))
+// IsKnown tells whether people may take a room to be open: it is, or its session was not sent yet that it is not.
+func IsKnown(st *v1alpha1.BreakoutSetStatus, room v1alpha1.BreakoutRoomName) bool {
+	i := slices.IndexFunc(st.Rooms, func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == room })
+	if i < 0 || st.Rooms[i].State != v1alpha1.RoomLeaving {
+		return i >= 0
 	}
-	return until
-}
-
-// stillGone are those of rooms that the view does not list again.
-func stillGone(rooms []v1alpha1.BreakoutRoomStatus, v View) []v1alpha1.BreakoutRoomStatus {
-	return slices.DeleteFunc(slices.Clone(rooms), func(r v1alpha1.BreakoutRoomStatus) bool {
-		again := v.room(r.Name)
-		return again != nil && again.SessionID == r.SessionID
+	return slices.ContainsFunc(Lagging(st), func(e v1alpha1.SessionSignals) bool {
+		return e.Room == room && slices.Contains(e.Messages, v1alpha1.SignalRemoval)
 	})
 }
 
-func stillListed(rooms []roomName, v View) []roomName {
-	return slices.DeleteFunc(slices.Clone(rooms), func(r roomName) bool { return v.room(r) == nil })
-}
-
-func union[T comparable](a, b []T) []T {
-	u := slices.Clone(a)
-	for _, e := range b {
-		if !slices.Contains(u, e) {
-			u = append(u, e)
+// LeftAt is when the session of a room was sent that the room is gone; zero when it was not, or that is long ago.
+func LeftAt(st *v1alpha1.BreakoutSetStatus, room v1alpha1.BreakoutRoomName) time.Time {
+	for _, e := range st.Signals.Sessions {
+		if e.Room == room && e.Revision == st.Signals.Revision {
+			return e.Time.Time
 		}
 	}
-	return u
+	return time.Time{}
 }
 
-func orMain(room roomName) roomName {
-	if room == "" {
-		return mainRoom
-	}
-	return room
+// sameRoom tells whether a room is among others, with its session.
+func sameRoom(rooms []v1alpha1.BreakoutRoomStatus, r v1alpha1.BreakoutRoomStatus) bool {
+	return slices.ContainsFunc(
+		rooms,
+		func(o v1alpha1.BreakoutRoomStatus) bool { return o.Name == r.Name && o.SessionID == r.SessionID },
+	)
 }
+
+func intersects[T comparable](a, b []T) bool {
+	return slices.ContainsFunc(a, func(e T) bool { return slices.Contains(b, e) })
+}
+
+func orMain(room roomName) roomName { return cmp.Or(room, mainRoom) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
-}
-
-func microTime(t time.Time) *metav1.MicroTime {
-	m := metav1.NewMicroTime(t)
-	return &m
 }

@@ -6,14 +6,15 @@ package breakout
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// View is what people should know: the rooms, who belongs where, who leads, and the timer. A set's status holds the planned view, which is
-// what everybody was told or is being told.
+// View is what people should know: the rooms, who belongs where, who leads, and the timer. A set's status holds the
+// planned view, which is what everybody was told or is being told.
 type View struct {
 	// MainDisplayName and MainSessionID are the main room's name in browsers and its session.
 	MainDisplayName, MainSessionID string
@@ -21,8 +22,8 @@ type View struct {
 	// MainParticipants are those who belong into the main room, in roster order.
 	MainParticipants []v1alpha1.ParticipantName
 
-	// Rooms are the breakout rooms, in the spec's order.
-	Rooms []v1alpha1.BreakoutRoomStatus
+	// Rooms are the open breakout rooms, in the spec's order; Leaving those that people are called out of.
+	Rooms, Leaving []v1alpha1.BreakoutRoomStatus
 
 	// Hosts and CoHosts are the participants of these roles, in roster order.
 	Hosts, CoHosts []v1alpha1.ParticipantName
@@ -34,21 +35,35 @@ type View struct {
 	Mode v1alpha1.BreakoutSetMode
 }
 
-// Equal tells whether two views say the same.
-func (v View) Equal(w View) bool { return equality.Semantic.DeepEqual(v, w) }
-
-// Planned is the planned view of a status.
-func Planned(st *v1alpha1.BreakoutSetStatus) View {
-	return View{
-		MainDisplayName: st.MainDisplayName, MainSessionID: st.MainSessionID, MainParticipants: st.MainParticipants,
-		Rooms: st.Rooms, Hosts: st.Hosts, CoHosts: st.CoHosts, Timer: st.Timer, Mode: st.Mode,
-	}
+// equal tells whether two views say the same of what is open.
+func (v View) equal(w View) bool {
+	v.Leaving, w.Leaving = nil, nil
+	return equality.Semantic.DeepEqual(v, w)
 }
 
-// write makes v the planned view of a status.
+// Planned is the view of a status.
+func Planned(st *v1alpha1.BreakoutSetStatus) View {
+	v := View{
+		MainDisplayName: st.MainDisplayName, MainSessionID: st.MainSessionID, MainParticipants: st.MainParticipants,
+		Hosts: st.Hosts, CoHosts: st.CoHosts, Timer: st.Timer, Mode: st.Mode,
+	}
+	for _, r := range st.Rooms {
+		if r.State == v1alpha1.RoomLeaving {
+			v.Leaving = append(v.Leaving, r)
+		} else {
+			v.Rooms = append(v.Rooms, r)
+		}
+	}
+	return v
+}
+
+// write makes v the view of a status.
 func (v View) write(st *v1alpha1.BreakoutSetStatus) {
 	st.MainDisplayName, st.MainSessionID, st.MainParticipants = v.MainDisplayName, v.MainSessionID, v.MainParticipants
-	st.Rooms, st.Hosts, st.CoHosts, st.Timer, st.Mode = v.Rooms, v.Hosts, v.CoHosts, v.Timer, v.Mode
+	st.Rooms, st.Hosts, st.CoHosts, st.Timer, st.Mode = slices.Concat(
+		v.Rooms,
+		v.Leaving,
+	), v.Hosts, v.CoHosts, v.Timer, v.Mode
 }
 
 // Places is who belongs into which breakout room by this view.
@@ -62,8 +77,8 @@ func (v View) Places() Places {
 	return places
 }
 
-// room is the room of that name; nil when the view has none.
-func (v View) room(name roomName) *v1alpha1.BreakoutRoomStatus {
+// Room is the open room of that name; nil when the view has none.
+func (v View) Room(name roomName) *v1alpha1.BreakoutRoomStatus {
 	for i := range v.Rooms {
 		if v.Rooms[i].Name == name {
 			return &v.Rooms[i]
@@ -72,8 +87,8 @@ func (v View) room(name roomName) *v1alpha1.BreakoutRoomStatus {
 	return nil
 }
 
-// people are all people of the view, those of the main room first.
-func (v View) people() []personName {
+// People are all people of the view, those of the main room first.
+func (v View) People() []v1alpha1.ParticipantName {
 	people := slices.Clone(v.MainParticipants)
 	for _, r := range v.Rooms {
 		people = append(people, r.Participants...)
@@ -117,15 +132,13 @@ type ViewInput struct {
 	// Open is whether the set is open, so that the main room's name is fixed.
 	Open bool
 
-	// Linger keeps a room that is not wanted any more listed while people in it have another one to go to that is not ready yet, so that they
-	// change rooms once.
+	// Linger keeps a room that is not wanted any more listed while people in it have another one to go to that is not
+	// ready yet, so that they change rooms once.
 	Linger bool
 
-	// Leaving are rooms that are gone by now and that browsers may still list.
-	Leaving []v1alpha1.BreakoutRoomStatus
-
-	// FormerNames are names that browsers may know rooms by that have others by now.
-	FormerNames []v1alpha1.FormerName
+	// NamesFixed are the rooms that keep their names, since people are about to go to them by name; the room without a
+	// name is any.
+	NamesFixed map[v1alpha1.BreakoutRoomName]bool
 
 	// Timer is the countdown.
 	Timer *v1alpha1.TimerStatus
@@ -134,11 +147,17 @@ type ViewInput struct {
 	Mode v1alpha1.BreakoutSetMode
 }
 
-// ViewOf is what people should know now. It lists the rooms that are ready, and those that people know of already as long as their session
-// is the one they know; a person is where they should be if that room is listed and has their token, else where they were if that room is
-// still listed, else in the main room. The second result names the rooms whose names had to be adjusted to be told apart.
+// ViewOf is what people should know now. It lists the rooms that are ready, and those that people know of already as
+// long as their session is the one they know; a person is where they should be if that room is listed and has their
+// token, else where they were if that room is still listed, else in the main room. The second result names the rooms
+// whose names had to be adjusted to be told apart.
 func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
-	v := View{MainDisplayName: in.Planned.MainDisplayName, MainSessionID: in.Planned.MainSessionID, Timer: in.Timer, Mode: in.Mode}
+	v := View{
+		MainDisplayName: in.Planned.MainDisplayName,
+		MainSessionID:   in.Planned.MainSessionID,
+		Timer:           in.Timer,
+		Mode:            in.Mode,
+	}
 	if !in.Open {
 		v.MainDisplayName, v.MainSessionID = DisplayNameOf(in.Main), in.Main.Status.SessionID
 	}
@@ -157,12 +176,12 @@ func ViewOf(in ViewInput) (View, []v1alpha1.BreakoutRoomName) {
 	return v, adjusted
 }
 
-// Complete tells whether a view of this input has all that was asked for: every room that is wanted and is not on its way out, and everybody
-// where they should be. What is missing may come in a moment.
+// Complete tells whether a view of this input has all that was asked for: every room that is wanted and is not on its
+// way out, and everybody where they should be. What is missing may come in a moment.
 func (in ViewInput) Complete(v View) bool {
 	coming := func(name roomName) bool { return !in.Children[name].Terminating }
 	for _, r := range in.Rooms {
-		if v.room(r.Name) == nil && coming(r.Name) {
+		if v.Room(r.Name) == nil && coming(r.Name) {
 			return false
 		}
 	}
@@ -173,31 +192,40 @@ func (in ViewInput) Complete(v View) bool {
 	})
 }
 
-// listRooms lists the rooms that people may know of, under names that tell them apart. A room that was made anew is listed when browsers know
-// that the one before is gone; a name that another room has in them, or had a moment ago, is free when they know the other one's new name.
+// listRooms lists the rooms that people may know of, under names that tell them apart. A room that was made anew is
+// listed when people were called out of the one before.
 func (v *View) listRooms(in ViewInput) []roomName {
-	known := slices.Concat(in.Planned.Rooms, in.Leaving)
-	taken := map[string]roomName{v.MainDisplayName: mainRoom}
-	for _, r := range in.FormerNames {
-		taken[r.DisplayName] = r.Room
-	}
-	for _, r := range known {
-		taken[r.DisplayName] = r.Name
-	}
+	known := slices.Concat(in.Planned.Rooms, in.Planned.Leaving)
+	taken := in.takenNames(known)
+	taken[v.MainDisplayName] = mainRoom
 	var adjusted []roomName
 	for _, r := range in.Rooms {
 		child, exists := in.Children[r.Name]
-		told := in.Planned.room(r.Name) != nil
-		anew := slices.ContainsFunc(known, func(k v1alpha1.BreakoutRoomStatus) bool { return k.Name == r.Name && k.SessionID != child.SessionID })
+		told := in.Planned.Room(r.Name) != nil
+		anew := slices.ContainsFunc(
+			known,
+			func(k v1alpha1.BreakoutRoomStatus) bool { return k.Name == r.Name && k.SessionID != child.SessionID },
+		)
+		if !told && len(known)+len(v.Rooms) >= 2*maxRooms {
+			continue // until some of those that people are called out of are gone
+		}
 		if !exists || child.Terminating || child.SessionID == "" || anew || (!child.Ready && !told) {
 			continue
 		}
 		name := uniqueName(r, taken)
-		if name != wantedName(r) {
+		is := func(k v1alpha1.BreakoutRoomStatus) bool { return k.Name == r.Name }
+		if i := slices.IndexFunc(known, is); i >= 0 && in.fixed(r.Name) {
+			name = known[i].DisplayName
+		} else if name != wantedName(r) {
 			adjusted = append(adjusted, r.Name)
 		}
 		taken[name] = r.Name
-		status := v1alpha1.BreakoutRoomStatus{Name: r.Name, DisplayName: name, MeetingRoomName: child.MeetingRoomName, SessionID: child.SessionID}
+		status := v1alpha1.BreakoutRoomStatus{
+			Name:            r.Name,
+			DisplayName:     name,
+			MeetingRoomName: child.MeetingRoomName,
+			SessionID:       child.SessionID,
+		}
 		if r.MaxParticipants != nil {
 			status.MaxParticipants = *r.MaxParticipants
 		}
@@ -205,6 +233,24 @@ func (v *View) listRooms(in ViewInput) []roomName {
 	}
 	return adjusted
 }
+
+// takenNames are the names that known rooms keep.
+func (in ViewInput) takenNames(known []v1alpha1.BreakoutRoomStatus) map[string]roomName {
+	taken := map[string]roomName{}
+	for _, r := range known {
+		if in.fixed(r.Name) || r.State == v1alpha1.RoomLeaving ||
+			slices.ContainsFunc(in.Rooms, func(w v1alpha1.BreakoutRoomSpec) bool {
+				name := wantedName(w)
+				return w.Name == r.Name && (r.DisplayName == name || strings.HasPrefix(r.DisplayName, name+" ("))
+			}) {
+			taken[r.DisplayName] = r.Name
+		}
+	}
+	return taken
+}
+
+// fixed tells whether a room keeps its name.
+func (in ViewInput) fixed(room roomName) bool { return in.NamesFixed[room] || in.NamesFixed[""] }
 
 // maxRooms is how many rooms a status can list.
 const maxRooms = 500
@@ -227,11 +273,12 @@ func (v *View) linger(in ViewInput) {
 	}
 }
 
-// mustWait tells whether somebody should be in another breakout room that is not listed yet, or has no token for them yet.
+// mustWait tells whether somebody should be in another breakout room that is not listed yet, or has no token for them
+// yet.
 func (v *View) mustWait(in ViewInput, p personName) bool {
 	onRoster := slices.ContainsFunc(in.Main.Spec.Participants, func(q v1alpha1.Participant) bool { return q.Name == p })
 	target, wanted := in.Places[p]
-	return onRoster && wanted && (v.room(target) == nil || !in.Children[target].Tokens[p])
+	return onRoster && wanted && (v.Room(target) == nil || !in.Children[target].Tokens[p])
 }
 
 // seat puts everybody of the roster into a listed room or into the main room.
@@ -253,7 +300,8 @@ func (v *View) seat(in ViewInput) {
 	}
 }
 
-// RoomsOf are the rooms that a set asks for, listed or counted, each with its own or the set's maxParticipants (nil: no limit).
+// RoomsOf are the rooms that a set asks for, listed or counted, each with its own or the set's maxParticipants (nil: no
+// limit).
 func RoomsOf(spec *v1alpha1.BreakoutSetSpec) []v1alpha1.BreakoutRoomSpec {
 	rooms := slices.Clone(spec.Rooms)
 	if spec.Replicas != nil && len(rooms) == 0 {
@@ -287,7 +335,8 @@ func wantedName(r v1alpha1.BreakoutRoomSpec) string {
 	return string(r.Name)
 }
 
-// uniqueName is the name that a room is shown under: the one it wants, with a number behind it where another room has that.
+// uniqueName is the name that a room is shown under: the one it wants, with a number behind it where another room has
+// that.
 func uniqueName(r v1alpha1.BreakoutRoomSpec, taken map[string]roomName) string {
 	name := wantedName(r)
 	for i := 2; taken[name] != "" && taken[name] != r.Name; i++ {

@@ -5,6 +5,7 @@ package controller_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,35 +31,54 @@ func readyReason(set *v1alpha1.BreakoutSet) string {
 func at(t time.Time) OmegaMatcher { return HaveValue(HaveField("Time", BeTemporally("==", t))) }
 
 var _ = Describe("The clock of a BreakoutSet", func() {
-	const opening = "roomCreated (automatic) Class(Host Co) red(>Ada)"
+	const (
+		opening = "roomCreated (automatic) Class(Host Co) red(>Ada)"
+		roles   = "roles Host=host Co=co-host Ada"
+		moves   = "participantMoved Class(Host Co) red(>Ada)"
+		list    = "roomEdited Class(Host Co) red(Ada)"
+	)
+	// whole is what the main room is sent of an opening with a countdown: the first three at once, then the rounds.
+	whole := func(countdown any) []any {
+		return []any{countdown, opening, roles, moves, moves, list, roles}
+	}
 
 	Describe("counting down", func() {
-		It("is told when rooms open, and again whenever it changes, and not otherwise", story(func() {
+		It("is sent before rooms open, and again whenever it changes, and not otherwise", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
 			host := c.browsers["Host"]
-			Expect(c.received(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
-			Expect(host.Signals()[1].Data).To(Equal(fmt.Sprintf(
-				`{"endTime":%d,"period":15,"countDownTimer":30,"isManualReturn":false,"revision":%d,"breakoutSet":{"name":"%s/groups","uid":"%s"}}`,
-				opened.Add(15*time.Minute).UnixMilli(), set.Status.Signals.Revision, sim.Namespace, set.UID)))
-			Expect(set.Status).To(And(HaveField("OpenedAt", at(opened)), HaveField("ClosesAt", at(opened.Add(15*time.Minute)))))
+			Expect(c.received(host)).To(Equal([]string{"timer 15m to 15m0s, warning 30s", opening, roles}))
+			Expect(host.Signals()[0].Data).To(Equal(fmt.Sprintf(
+				`{"endTime":%d,"period":15,"countDownTimer":30,"isManualReturn":true,"revision":%d,"breakoutSet":{"name":"%s/groups","uid":"%s"}}`,
+				opened.Add(15*time.Minute).UnixMilli(),
+				set.Status.Signals.Revision,
+				sim.Namespace,
+				set.UID,
+			)))
+			Expect(set.Status).To(And(HaveField("OpenedAt", at(opened)),
+				HaveField("ClosesAt", at(opened.Add(15*time.Minute)))))
+			Expect(refresh(c, c.main).Status.CountdownTime).To(at(opened))
 
 			ada := c.enter("groups", "red", "Ada")
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
+			before := len(host.Signals())
 			c.mark()
-			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(30)) }) // what it was by default
+			c.Vendor.ResetCalls()
+			// what it was by default
+			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(30)) })
 			c.waitReady(set)
 			var want []string
+			ends := opened.Add(630 * time.Second)
 			for _, change := range []struct {
 				edit func(*v1alpha1.BreakoutSet)
 				want string
 			}{
-				{sim.Lasting(1200), countdown(opened.Add(20*time.Minute), 20, 30, false)},
-				{sim.Lasting(630), countdown(opened.Add(630*time.Second), 10.5, 30, false)},
-				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(60)) }, countdown(opened.Add(630*time.Second), 10.5, 60, false)},
-				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(0)) }, countdown(opened.Add(630*time.Second), 10.5, 0, false)},
-				{func(s *v1alpha1.BreakoutSet) { s.Spec.ReturnMode = v1alpha1.ReturnManual }, countdown(opened.Add(630*time.Second), 10.5, 0, true)},
+				{sim.Lasting(1200), countdown(opened.Add(20*time.Minute), 19, 30)}, // 18 min 29 s are left
+				{sim.Lasting(630), countdown(ends, 8, 30)},
+				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(60)) }, countdown(ends, 7, 60)},
+				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(0)) }, countdown(ends, 6, 0)},
+				{func(s *v1alpha1.BreakoutSet) { s.Spec.ReturnMode = v1alpha1.ReturnManual }, countdown(ends, 5, 0)},
 			} {
 				c.Pass(time.Minute)
 				edit(c, set, change.edit)
@@ -67,173 +87,262 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				Expect(countdowns(ada)).To(Equal(want))
 			}
 			Expect(countdowns(host)[1:]).To(Equal(want))
-			Expect(host.Signals()).To(HaveLen(2 + len(want)))
+			Expect(host.Signals()).To(HaveLen(before + len(want)))
 			Expect(ada.Signals()).To(HaveLen(len(want)))
-			Expect(set.Status.ClosesAt).To(at(opened.Add(630 * time.Second)))
-			// The first edit changed nothing but the observed generation; each of the others is planned, and then noted as told.
+			Expect(set.Status.ClosesAt).To(at(ends))
+			// The first edit changed nothing but the observed generation; each of the others is planned, and then
+			// recorded as delivered.
 			Expect(c.wrote("breakoutsets")).To(HaveLen(1 + 2*len(want)))
-			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(2 + 2*len(want)))
+			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(2 * len(want)))
 		}))
 
-		It("is dropped in two steps that browsers survive when the duration is removed", story(func() {
+		It("is withdrawn when the duration is removed: there is another one, which ends in a year", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
+			before := len(host.Signals())
 
 			edit(c, set, sim.Lasting(0))
-			ends := c.dropped(set, host)
-			c.waitReconciling(set, v1alpha1.UpdatingReason)
-			Expect(time.Until(ends)).To(BeNumerically(">=", 2*time.Second))
-			Expect(countdowns(ada)).To(Equal([]string{countdown(ends, 0, 0, true)}))
-			c.Pass(time.Until(ends) - time.Millisecond)
-			Expect(countdowns(host)).To(HaveLen(2))
-			c.Pass(time.Millisecond)
-			c.waitReady(set)
-			Expect(countdowns(ada)).To(Equal([]string{countdown(ends, 0, 0, true), "{}"}))
-			Expect(countdowns(host)).To(Equal([]string{countdown(opened.Add(15*time.Minute), 15, 30, false), countdown(ends, 0, 0, true), "{}"}))
-			Expect(set.Status).To(And(HaveField("Timer", BeNil()), HaveField("ClosesAt", BeNil()), HaveField("OpenedAt", at(opened))))
+			removed := c.waitDelivered(set)
+			Expect(countdowns(ada)).To(Equal([]string{withdrawn(removed)}))
+			Expect(countdowns(host)).To(Equal([]string{countdown(opened.Add(15*time.Minute), 15, 30),
+				withdrawn(removed)}))
+			Expect(set.Status).To(And(HaveField("ClosesAt", BeNil()), HaveField("OpenedAt", at(opened)),
+				HaveField("Timer", HaveValue(HaveField("DurationSeconds", BeZero())))))
 
 			c.Pass(time.Hour) // nothing ends any more
 			Expect(refresh(c, set).Status.State).To(Equal(v1alpha1.StateOpen))
-			Expect(host.Signals()).To(HaveLen(4))
+			Expect(host.Signals()).To(HaveLen(before + 1))
+			// of what is not there
+			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(60)) })
+			c.waitReady(set)
+			Expect(host.Signals()).To(HaveLen(before + 1))
 		}))
 
-		It("runs on when the duration is back before it was dropped", story(func() {
+		DescribeTable("breaks no page when it is withdrawn, whatever its clock", story(func(left time.Duration) {
+			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
+			c.onTheSecond()
+			clocks := map[string]time.Duration{
+				"Ada": 5 * time.Second, "Ben": 1500 * time.Millisecond, "Cleo": 0, "Dan": -9 * time.Second,
+				"Host": 5 * time.Second, "Co": -9 * time.Second,
+			}
+			c.JoinAll("class", func(j *sim.Joining) { j.ClockBehind, j.Connect = clocks[j.Name], 2*time.Second })
+			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(120),
+				sim.WithPlacements("Ada=red", "Ben=red", "Cleo=red", "Dan=red"))
+			c.Pass(120*time.Second - left)
+			edit(c, set, sim.Lasting(0))
+			c.waitReady(set)
+			c.Pass(5 * time.Minute)
+			in := "red"
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": in, "Ben": in, "Cleo": in,
+				"Dan": in}))
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 1, "Ben": 1, "Cleo": 1, "Dan": 1}))
+		}),
+			Entry("long before the end", time.Minute),
+			Entry("when it is on display", 20*time.Second),
+			Entry("in its last seconds", 2*time.Second),
+		)
+
+		It("runs on when the duration is back", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
 			ada := c.enter("groups", "red", "Ada")
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
 			edit(c, set, sim.Lasting(0))
-			eventually(c, func() []string { return countdowns(ada) }, HaveLen(1))
+			removed := c.waitDelivered(set)
 			edit(c, set, sim.Lasting(900))
 			c.waitReady(set)
-			c.Pass(10 * time.Second)
-			Expect(countdowns(ada)[1:]).To(Equal([]string{countdown(opened.Add(15*time.Minute), 15, 30, false)}))
+			Expect(countdowns(ada)).To(Equal([]string{withdrawn(removed),
+				countdown(opened.Add(15*time.Minute), 15, 30)}))
 			Expect(set.Status.ClosesAt).To(at(opened.Add(15 * time.Minute)))
 		}))
 
-		It("is dropped too when the rooms are closed while it runs", story(func() {
+		It("is withdrawn too when the rooms are closed while it runs", story(func() {
 			c := newClassroom("Ada")
 			c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
+			before := len(host.Signals())
 			edit(c, set, closed)
-			ends := c.dropped(set, host)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			Expect(c.received(ada)).To(HaveLen(2))
-			Expect(time.Until(ends)).To(BeNumerically(">=", 2*time.Second))
-			ada.Disconnect()
-			c.Pass(time.Until(ends) - time.Millisecond)
-			Expect(host.Signals()).To(HaveLen(4))
+			Expect(c.received(ada)).To(Equal([]string{"timer withdrawn", "allRoomRemoved"}))
+			c.Pass(20*time.Second - time.Millisecond)
+			Expect(refresh(c, set).Status.State).To(Equal(v1alpha1.StateClosing))
 			c.Pass(time.Millisecond)
-			Expect(countdowns(host)[1:]).To(Equal([]string{countdown(ends, 0, 0, true), "{}"}))
-			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Closed=True"))
-			Expect(c.received(host)[2:]).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m"), "timer {}"))
-			Expect(set.Status).To(And(HaveField("Timer", BeNil()), HaveField("ClosesAt", BeNil()), HaveField("OpenedAt", BeNil())))
+			Expect(c.received(host)[before:]).To(Equal([]string{"timer withdrawn", "allRoomRemoved", "allRoomRemoved"}))
+			Expect(set.Status).To(And(HaveField("Timer", BeNil()), HaveField("ClosesAt", BeNil()),
+				HaveField("OpenedAt", BeNil())))
+		}))
+
+		DescribeTable("that any set of the meeting has had is withdrawn before the next one opens",
+			story(func(first func(*classroom) *v1alpha1.BreakoutSet) {
+				c := newClassroom("Ada")
+				c.onTheSecond()
+				host := c.browsers["Host"]
+				set := first(c)
+				c.Pass(rounds)
+				edit(c, set, closed)
+				c.Pass(20 * time.Second)
+				c.waitReady(set)
+				for _, name := range []string{"second", "third"} {
+					before := len(host.Signals())
+					next := c.open(name, sim.WithRooms("red"))
+					Expect(c.received(host)[before:]).To(Equal([]string{"timer withdrawn", opening, roles}))
+					Expect(countdowns(host)[len(countdowns(host))-1]).To(Equal(withdrawn(next.Status.OpenedAt.Time)))
+					c.Pass(rounds)
+					edit(c, next, closed)
+					c.Pass(20 * time.Second)
+					c.waitReady(next)
+				}
+			}),
+			Entry("from its opening on", func(c *classroom) *v1alpha1.BreakoutSet {
+				return c.open("first", sim.WithRooms("red"), sim.Lasting(900))
+			}),
+			Entry("later", func(c *classroom) *v1alpha1.BreakoutSet {
+				set := c.open("first", sim.WithRooms("red"))
+				edit(c, set, sim.Lasting(900))
+				c.waitReady(set)
+				return set
+			}),
+			Entry("and that was withdrawn then", func(c *classroom) *v1alpha1.BreakoutSet {
+				set := c.open("first", sim.WithRooms("red"), sim.Lasting(900))
+				edit(c, set, sim.Lasting(0))
+				c.waitReady(set)
+				return set
+			}),
+		)
+
+		It("is none where the meeting never had one", story(func() {
+			c := newClassroom("Ada")
+			set := c.open("first", sim.WithRooms("red"))
+			c.Pass(rounds)
+			edit(c, set, closed)
+			c.Pass(20 * time.Second)
+			c.waitReady(set)
+			before := len(c.browsers["Host"].Signals())
+			c.open("second", sim.WithRooms("red"))
+			Expect(c.received(c.browsers["Host"])[before:]).To(Equal([]string{opening, roles}))
+			Expect(refresh(c, c.main).Status.CountdownTime).To(BeNil())
 		}))
 	})
 
 	Describe("ending", func() {
-		DescribeTable("closes on time", story(func(mode v1alpha1.ReturnMode, farewell time.Duration) {
+		DescribeTable("closes on time", story(func(mode v1alpha1.ReturnMode, grace, callBack, complete time.Duration) {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60), func(s *v1alpha1.BreakoutSet) { s.Spec.ReturnMode = mode })
+			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60), func(s *v1alpha1.BreakoutSet) {
+				s.Spec.ReturnMode, s.Spec.CloseGraceSeconds = mode, new(int32(grace/time.Second))
+			})
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			c.Pass(time.Minute - time.Millisecond)
 			Expect(readyReason(refresh(c, set))).To(Equal("Opened=True"))
+			before := len(host.Signals())
 			c.Pass(time.Millisecond)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			Expect(set.Status).To(And(HaveField("ClosedAt", at(opened.Add(time.Minute))), HaveField("State", v1alpha1.StateClosing)))
+			Expect(set.Status).To(And(HaveField("ClosedAt", at(opened.Add(time.Minute))),
+				HaveField("State", v1alpha1.StateClosing)))
 
-			c.Pass(farewell - time.Millisecond) // clients come back by themselves, or are given the time to
+			// pages whose clock is behind are still counting, or people are given time
+			c.Pass(callBack - time.Millisecond)
 			Expect(ada.Signals()).To(BeEmpty())
-			Expect(host.Signals()).To(HaveLen(2))
+			Expect(host.Signals()).To(HaveLen(before))
 			c.Pass(time.Millisecond)
 			c.receives(ada, Equal([]string{"allRoomRemoved"}))
-			c.Pass(10*time.Second - time.Millisecond)
+			c.Pass(grace - time.Millisecond)
 			Expect(ada.Connected()).To(BeTrue())
+			c.Pass(time.Millisecond)
+			Expect(ada.Connected()).To(BeFalse())
+			c.Pass(complete - callBack - grace - time.Millisecond)
+			Expect(refresh(c, set).Status.State).To(Equal(v1alpha1.StateClosing))
 			c.Pass(time.Millisecond)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
-			Expect(ada.Connected()).To(BeFalse())
-			Expect(c.received(host)[2:]).To(Equal([]string{"allRoomRemoved"}))
-			Expect(ada.Signals()).To(HaveLen(1))
+			Expect(c.received(host)[before:]).To(Equal([]string{"allRoomRemoved", "allRoomRemoved"}))
 			Expect(refresh(c, c.main).Status.ActiveBreakoutSet).To(BeNil())
+			c.Pass(time.Hour)
+			Expect(host.Signals()).To(HaveLen(before + 2))
 		}),
-			Entry("with clients that come back by themselves", v1alpha1.ReturnAutomatic, 6*time.Second),
-			Entry("with clients that are only told", v1alpha1.ReturnManual, 10*time.Second),
+			Entry("with people who are called back when the time is up", v1alpha1.ReturnAutomatic, 10*time.Second,
+				12*time.Second, 32*time.Second),
+			Entry("with people who have the grace to come by themselves", v1alpha1.ReturnManual, 15*time.Second,
+				15*time.Second, 35*time.Second),
+			Entry("with a grace that is too short for slow clocks", v1alpha1.ReturnManual, 6*time.Second,
+				12*time.Second, 32*time.Second),
 		)
 
-		It("comes at once when the duration is shortened to what is over, and the countdown is dropped", story(func() {
-			c := newClassroom("Ada")
-			c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
-			ada := c.enter("groups", "red", "Ada")
-			c.Pass(2 * time.Minute)
-			edit(c, set, sim.Lasting(60))
-			c.waitReconciling(set, v1alpha1.ClosingReason)
-			host := c.browsers["Host"]
-			ends := c.dropped(set, host)
-			Expect(c.received(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
-			c.Pass(time.Until(ends))
-			c.receivesAfter(3, host, HaveExactElements(HavePrefix("timer 0m"), "timer {}"))
-			c.Pass(7 * time.Second)
-			c.waitReady(set)
-			Expect(readyReason(set)).To(Equal("TimeUp=True"))
-			Expect(ada.Connected()).To(BeFalse())
-		}))
+		It("comes at once when the duration is shortened to what is over, and the countdown is withdrawn",
+			story(func() {
+				c := newClassroom("Ada")
+				c.onTheSecond()
+				set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+				ada := c.enter("groups", "red", "Ada")
+				c.Pass(2 * time.Minute)
+				edit(c, set, sim.Lasting(60))
+				c.waitReconciling(set, v1alpha1.ClosingReason)
+				Expect(c.received(ada)).To(Equal([]string{"timer withdrawn", "allRoomRemoved"}))
+				c.Pass(20 * time.Second)
+				c.waitReady(set)
+				Expect(readyReason(set)).To(Equal("TimeUp=True"))
+				Expect(ada.Connected()).To(BeFalse())
+			}))
 
 		It("comes as soon as the operator is back", story(func() {
 			c := newClassroom("Ada")
 			c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60))
-			ada := c.enter("groups", "red", "Ada")
+			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
+			c.Pass(rounds)
+			before := len(host.Signals())
 			c.stop()
 			c.Pass(5 * time.Minute)
 			c.start()
 			c.receives(ada, Equal([]string{"allRoomRemoved"}))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			c.Pass(10 * time.Second)
+			c.Pass(20 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
 			Expect(ada.Connected()).To(BeFalse())
-			Expect(c.browsers["Host"].Signals()).To(HaveLen(3))
+			Expect(c.received(host)[before:]).To(Equal([]string{"allRoomRemoved", "allRoomRemoved"}))
 		}))
 
 		It("is taken back by a longer duration: the same opening goes on", story(func() {
 			c := newClassroom("Ada")
-			opened := c.onTheSecond()
+			began := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60))
 			host := c.browsers["Host"]
 			c.Pass(time.Minute)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			c.Pass(16 * time.Second)
+			c.Pass(32 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
+			before := len(host.Signals())
 
 			edit(c, set, sim.Lasting(180))
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Opened=True"))
-			Expect(set.Status).To(And(HaveField("OpenedAt", at(opened)), HaveField("ClosesAt", at(opened.Add(3*time.Minute)))))
-			Expect(c.received(host)[2:]).To(Equal([]string{"allRoomRemoved", opening, "timer 3m to 1m44s, warning 30s"}))
-			Expect(countdowns(host)[1:]).To(Equal([]string{countdown(opened.Add(3*time.Minute), 3, 30, false)}))
+			Expect(set.Status).To(And(HaveField("OpenedAt", at(began)),
+				HaveField("ClosesAt", at(began.Add(3*time.Minute)))))
+			Expect(c.received(host)[before:]).To(Equal([]string{"timer 2m to 1m28s, warning 30s", opening, roles}))
+			Expect(countdowns(host)[1:]).To(Equal([]string{countdown(began.Add(3*time.Minute), 2, 30)}))
 
-			c.Pass(104 * time.Second) // and once more, while people are on their way back
+			c.Pass(88 * time.Second) // and once more, while people are on their way back
 			c.waitReconciling(set, v1alpha1.ClosingReason)
+			before = len(host.Signals())
 			edit(c, set, sim.Lasting(600))
-			c.Pass(6 * time.Second)
-			c.receivesAfter(5, host, Equal([]string{"allRoomRemoved"}))
-			c.Pass(10 * time.Second)
+			c.Pass(12 * time.Second)
+			c.receivesAfter(before, host, Equal([]string{"allRoomRemoved"}))
+			c.Pass(20 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Opened=True"))
-			Expect(c.received(host)[6:]).To(Equal([]string{opening, "timer 10m to 6m44s, warning 30s"}))
-			Expect(set.Status.OpenedAt).To(at(opened))
+			Expect(c.received(host)[before+1:]).To(Equal([]string{"allRoomRemoved", "timer 7m to 6m28s, warning 30s",
+				opening, roles}))
+			Expect(set.Status.OpenedAt).To(at(began))
 		}))
 	})
 
@@ -254,56 +363,60 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.Pass(time.Millisecond)
 			c.waitState(set, v1alpha1.StateOpen)
 			host, ada := c.browsers["Host"], c.enter("groups", "red", "Ada")
-			Expect(set.Status).To(And(HaveField("OpenedAt", at(now.Add(time.Minute))), HaveField("ClosesAt", at(now.Add(16*time.Minute)))))
-			Expect(c.received(host)).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
+			Expect(set.Status).To(And(HaveField("OpenedAt", at(now.Add(time.Minute))),
+				HaveField("ClosesAt", at(now.Add(16*time.Minute)))))
+			Expect(c.received(host)).To(Equal([]string{"timer 15m to 15m0s, warning 30s", opening, roles}))
 
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
 			edit(c, set, openingAt(now.Add(5*time.Minute)))
 			c.waitReconciling(set, v1alpha1.ClosingReason)
-			ends := c.dropped(set, host)
-			Expect(c.received(ada)).To(HaveExactElements("allRoomRemoved", HavePrefix("timer 0m")))
-			c.Pass(time.Until(ends))
-			Expect(countdowns(host)).To(HaveLen(3))
-			c.Pass(6 * time.Second)
+			Expect(c.received(ada)).To(Equal([]string{"timer withdrawn", "allRoomRemoved"}))
+			c.Pass(20 * time.Second)
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Scheduled=True"))
 			Expect(ada.Connected()).To(BeFalse())
 			Expect(set.Status).To(And(HaveField("OpenedAt", BeNil()), HaveField("ClosesAt", BeNil())))
 
 			again := now.Add(5 * time.Minute)
+			before := len(host.Signals())
 			c.Pass(time.Until(again))
 			c.waitState(set, v1alpha1.StateOpen)
 			c.waitReady(set)
-			Expect(set.Status).To(And(HaveField("OpenedAt", at(again)), HaveField("ClosesAt", at(again.Add(15*time.Minute)))))
-			Expect(c.received(host)[5:]).To(Equal([]string{opening, "timer 15m to 15m0s, warning 30s"}))
+			Expect(set.Status).To(And(HaveField("OpenedAt", at(again)),
+				HaveField("ClosesAt", at(again.Add(15*time.Minute)))))
+			Expect(c.received(host)[before:]).To(Equal([]string{"timer 15m to 15m0s, warning 30s", opening, roles}))
 		}))
 
 		It("opens late when openAt is past, for the whole duration", story(func() {
 			c := newClassroom("Ada")
 			now := c.onTheSecond()
 			set := c.open("groups", sim.WithRooms("red"), openingAt(now.Add(-5*time.Minute)), sim.Lasting(600))
-			Expect(set.Status).To(And(HaveField("OpenedAt", at(now)), HaveField("ClosesAt", at(now.Add(10*time.Minute)))))
-			Expect(countdowns(c.browsers["Host"])).To(Equal([]string{countdown(now.Add(10*time.Minute), 10, 30, false)}))
+			Expect(set.Status).To(And(HaveField("OpenedAt", at(now)),
+				HaveField("ClosesAt", at(now.Add(10*time.Minute)))))
+			Expect(countdowns(c.browsers["Host"])).To(Equal([]string{countdown(now.Add(10*time.Minute), 10, 30)}))
 		}))
 
-		DescribeTable("has missed a time that is over, until there is another", story(func(change func(time.Time) func(*v1alpha1.BreakoutSet)) {
-			c := newClassroom("Ada")
-			now := c.onTheSecond()
-			set := c.makeSet("groups", sim.WithRooms("red"), openingAt(now.Add(-time.Hour)), sim.Lasting(600))
-			c.waitReady(set)
-			Expect(readyReason(set)).To(Equal("Missed=True"))
-			Expect(set.Status.State).To(Equal(v1alpha1.StateClosed))
-			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
-			Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(1))
+		DescribeTable("has missed a time that is over, until there is another",
+			story(func(change func(time.Time) func(*v1alpha1.BreakoutSet)) {
+				c := newClassroom("Ada")
+				now := c.onTheSecond()
+				set := c.makeSet("groups", sim.WithRooms("red"), openingAt(now.Add(-time.Hour)), sim.Lasting(600))
+				c.waitReady(set)
+				Expect(readyReason(set)).To(Equal("Missed=True"))
+				Expect(set.Status.State).To(Equal(v1alpha1.StateClosed))
+				Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
+				Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(1))
 
-			edit(c, set, change(now))
-			c.Pass(time.Minute)
-			c.waitState(set, v1alpha1.StateOpen)
-			c.waitReady(set)
-			Expect(c.received(c.browsers["Host"])).To(HaveExactElements(opening, HavePrefix("timer")))
-		}),
-			Entry("a later openAt", func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(time.Minute)) }),
-			Entry("an openAt that is not over yet", func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(-time.Minute)) }),
+				edit(c, set, change(now))
+				c.Pass(time.Minute)
+				c.waitState(set, v1alpha1.StateOpen)
+				c.waitReady(set)
+				Expect(c.received(c.browsers["Host"])[:3]).To(HaveExactElements(HavePrefix("timer"), opening, roles))
+			}),
+			Entry("a later openAt",
+				func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(time.Minute)) }),
+			Entry("an openAt that is not over yet",
+				func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(-time.Minute)) }),
 			Entry("a longer duration", func(time.Time) func(*v1alpha1.BreakoutSet) { return sim.Lasting(7200) }),
 			Entry("no duration", func(time.Time) func(*v1alpha1.BreakoutSet) {
 				return func(s *v1alpha1.BreakoutSet) { s.Spec.DurationSeconds, s.Spec.OpenAt = new(int32(600)), nil }
@@ -328,7 +441,8 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		now, host := c.onTheSecond(), c.browsers["Host"]
 		var rounds []*v1alpha1.BreakoutSet
 		for i, name := range []string{"one", "two", "three"} {
-			round := c.makeSet(name, sim.WithRooms("red"), openingAt(now.Add(time.Duration(i+1)*time.Minute)), sim.Lasting(60))
+			round := c.makeSet(name, sim.WithRooms("red"),
+				openingAt(now.Add([]time.Duration{60, 120, 200}[i]*time.Second)), sim.Lasting(60))
 			c.waitReady(round)
 			Expect(readyReason(round)).To(Equal("Scheduled=True"))
 			rounds = append(rounds, round)
@@ -343,71 +457,114 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.waitState(next, v1alpha1.StateWaiting)
 			c.waitReady(next)
 			Expect(readyReason(next)).To(Equal("Waiting=True"))
-			c.Pass(16*time.Second - time.Millisecond)
+			c.Pass(32*time.Second - time.Millisecond)
 			Expect(refresh(c, next).Status.State).To(Equal(v1alpha1.StateWaiting))
-			Expect(host.Signals()).To(HaveLen(3 * (i + 1)))
+			Expect(host.Signals()).To(HaveLen(9 * (i + 1)))
 			c.Pass(time.Millisecond)
 			c.waitState(next, v1alpha1.StateOpen)
 			Expect(refresh(c, before).Status.State).To(Equal(v1alpha1.StateClosed))
-			Expect(next.Status).To(And(HaveField("OpenedAt", at(closes.Add(16*time.Second))), HaveField("ClosesAt", at(closes.Add(76*time.Second)))))
+			Expect(next.Status).To(And(HaveField("OpenedAt", at(closes.Add(32*time.Second))),
+				HaveField("ClosesAt", at(closes.Add(92*time.Second)))))
 		}
-		Expect(c.received(host)).To(HaveExactElements(
-			opening, HavePrefix("timer 1m"), "allRoomRemoved",
-			opening, HavePrefix("timer 1m"), "allRoomRemoved",
-			opening, HavePrefix("timer 1m"),
-		))
+		round := append(whole(HavePrefix("timer 1m")), "allRoomRemoved", "allRoomRemoved")
+		Expect(c.received(host)).To(HaveExactElements(slices.Concat(round, round, round[:3])...))
 		Expect(refresh(c, c.main).Status.ActiveBreakoutSet).To(HaveValue(HaveField("Name", "three")))
 	}))
 
-	Describe("told once more by annotation", func() {
-		It("says the present rooms and the timer to everybody, once for each new value", story(func() {
+	Describe("sent once more by annotation", func() {
+		It("sends the present rooms, people and timer to everybody, once for each new value", story(func() {
 			c := newClassroom("Ada", "Ben")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red"), sim.Lasting(900), resend("before")) // opening says it all
+			// opening sends it all
+			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red"), sim.Lasting(900),
+				resend("before"))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			Expect(set.Status.LastHandledResend).To(Equal("before"))
-			Expect(host.Signals()).To(HaveLen(2))
-			c.Pass(10 * time.Second)
+			Expect(host.Signals()).To(HaveLen(3))
+			c.Pass(rounds)
 
+			const (
+				list  = "roomEdited Class(Host Co Ben) red(Ada)"
+				moves = "participantMoved Class(Host Co Ben) red(>Ada)"
+				roles = "roles Host=host Co=co-host Ben Ada"
+			)
+			timer := HavePrefix("timer 1")
+			inMain := []any{timer, list, moves, roles, moves, moves, list, roles}
+			inRed := []any{timer, list, roles}
 			for i, value := range []string{"1", "2", "1", strings.Repeat("long ", 20000)} {
+				beforeAda, beforeHost := len(ada.Signals()), len(host.Signals())
 				edit(c, set, resend(value))
-				c.receives(ada, HaveLen(2*(i+1)))
 				c.waitReady(set)
-				Expect(c.received(ada)[2*i:]).To(Equal([]string{"roomEdited Class(Host Co Ben) red(Ada)", "timer 15m to 14m50s, warning 30s"}))
-				Expect(c.received(host)[2+2*i:]).To(Equal(c.received(ada)[2*i:]))
-				Expect(countdowns(ada)[i]).To(Equal(countdown(opened.Add(15*time.Minute), 15, 30, false)))
+				c.receivesAfter(beforeAda, ada, HaveExactElements(inRed...))
+				c.receivesAfter(beforeHost, host, HaveExactElements(inMain[:4]...))
+				Expect(countdowns(ada)[i]).To(Equal(countdown(opened.Add(15*time.Minute), []int{15, 14, 14, 13}[i],
+					30)))
+				Expect(set.Status.Signals.Moving).To(Equal([]v1alpha1.ParticipantName{"Ada"}))
 				if len(value) < 10 {
 					Expect(set.Status.LastHandledResend).To(Equal(value))
 				} else {
 					Expect(set.Status.LastHandledResend).To(HavePrefix("sha256:"))
 				}
+				c.Pass(rounds)
+				c.receivesAfter(beforeAda, ada, HaveExactElements(inRed...))
+				c.receivesAfter(beforeHost, host, HaveExactElements(inMain...))
+				Expect(refresh(c, set).Status.Signals.Moving).To(BeEmpty())
 			}
 			edit(c, set, resend(strings.Repeat("long ", 20000)+"!")) // as long, and another
-			c.receives(ada, HaveLen(10))
+			c.receives(ada, HaveLen(5*len(inRed)))
 			c.waitReady(set)
+			c.Pass(rounds)
+			Expect(ada.Signals()).To(HaveLen(5 * len(inRed)))
 
 			edit(c, set, resend(strings.Repeat("long ", 20000)+"!"))
-			edit(c, set, func(s *v1alpha1.BreakoutSet) { delete(s.Annotations, v1alpha1.ResendAnnotation) }) // no value is no new value
-			c.Settle()
-			Expect(ada.Signals()).To(HaveLen(10))
-			Expect(host.Signals()).To(HaveLen(12))
+			// no value is no new value
+			edit(c, set, func(s *v1alpha1.BreakoutSet) { delete(s.Annotations, v1alpha1.ResendAnnotation) })
+			c.Pass(rounds)
+			Expect(ada.Signals()).To(HaveLen(5 * len(inRed)))
 			c.waitReady(set)
+		}))
+
+		It("brings whoever has loaded the page anew back to their room, and moves nobody who is right", story(func() {
+			c := newClassroom("Ada", "Ben", "Cleo")
+			c.JoinAll("class")
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=red", "Host=blue"))
+			c.Pass(rounds)
+			everybody := map[string]string{"Host": "blue", "Co": "", "Ada": "red", "Ben": "blue", "Cleo": "red"}
+			Expect(c.inRooms()).To(Equal(everybody))
+			c.Reload("Ada")
+			c.Reload("Host")
+			before := c.changesOf()
+			c.Pass(time.Minute)
+			Expect(c.People["Ada"].Page.Room()).To(BeEmpty()) // nobody sends anybody anywhere unasked
+			Expect(c.changesOf()).To(Equal(before))
+			edit(c, set, resend("1"))
+			c.waitReady(set)
+			Expect(set.Status.Signals.Moving).To(ConsistOf(names("Ada", "Ben", "Cleo", "Host")))
+			c.Pass(rounds)
+			Expect(c.inRooms()).To(Equal(everybody))
+			before["Ada"]++
+			before["Host"]++
+			Expect(c.changesOf()).To(Equal(before))
 		}))
 
 		It("opens the prompt again for those who still have to choose", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red"), withMode(v1alpha1.ModeChoose))
 			host := c.browsers["Host"]
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
+			before := len(host.Signals())
 			edit(c, set, resend("1"))
-			c.receivesAfter(1, host, Equal([]string{
-				"roomEdited Class(Host Co Ada Ben) red()",
-				"roomCreated (chooseroom) Class(Host Co Ada Ben) red()",
-			}))
 			c.waitReady(set)
+			list, prompt := "roomEdited Class(Host Co Ada Ben) red()",
+				"roomCreated (chooseroom) Class(Host Co Ada Ben) red()"
+			all := []string{list, prompt, "roles Host=host Co=co-host Ada Ben"}
+			c.receivesAfter(before, host, Equal(all))
+			c.Pass(rounds)
+			c.receivesAfter(before, host, Equal(all)) // nobody was on the way
 		}))
 
-		It("says nothing while the rooms are closed", story(func() {
+		It("sends nothing while the rooms are closed", story(func() {
 			c := newClassroom("Ada")
 			set := c.makeSet("groups", sim.WithRooms("red"), closed, resend("1"))
 			c.waitReady(set)
@@ -418,13 +575,12 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 	})
 })
 
-// dropped waits until everybody was told of a countdown in the place of the one that ran, and returns when it ends, as a browser was told.
-func (c *classroom) dropped(set *v1alpha1.BreakoutSet, browser *simulator.Client) time.Time {
+// waitDelivered waits until a set is Ready, and returns when that was.
+func (c *classroom) waitDelivered(set *v1alpha1.BreakoutSet) time.Time {
 	GinkgoHelper()
-	eventually(c, func() *v1alpha1.PendingSignals { return refresh(c, set).Status.Signals.Pending }, HaveValue(HaveField("Timer", v1alpha1.TimerCleared)))
-	var end int64
-	all := countdowns(browser)
-	_, err := fmt.Sscanf(all[len(all)-1], `{"endTime":%d,`, &end)
-	Expect(err).NotTo(HaveOccurred())
-	return time.UnixMilli(end)
+	c.waitReady(set)
+	return set.Status.Signals.DeliveredTime.Time
 }
+
+// names are names of participants.
+func names(all ...v1alpha1.ParticipantName) []v1alpha1.ParticipantName { return all }

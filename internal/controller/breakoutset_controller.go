@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 )
 
 // BreakoutSetReconciler makes the breakout rooms of a meeting, decides who goes where, and sends that to the browsers.
@@ -39,7 +42,10 @@ type BreakoutSetReconciler struct {
 	// MaxConcurrentReconciles is how many sets are worked on at once.
 	MaxConcurrentReconciles int
 
-	telling     *tellings
+	deliveries  *memory[sampleapp.Delivery]
+	failures    *memory[*verdict]  // why signals could not be sent last
+	generations sync.Map           // the newest generation of each set that was seen, by UID
+	revisions   sync.Map           // the revision of each set's signals that this controller wrote last, by UID
 	lastWritten *memory[time.Time] // when the status was written last
 	gathering   *memory[time.Time] // since when something is missing of what is to be sent
 	released    *memory[bool]      // whether its finalizer was taken off: the cache goes on showing it for a moment
@@ -108,7 +114,7 @@ func (r *BreakoutSetReconciler) holdFinalizer(ctx context.Context, s *breakoutSc
 // releaseFinalizer lets a deleted set go when its rooms are gone and its signals are delivered, or could not be.
 func (r *BreakoutSetReconciler) releaseFinalizer(ctx context.Context, s *breakoutScope) error {
 	if s.set.DeletionTimestamp.IsZero() || len(s.children) > 0 ||
-		(s.status().Signals.Pending != nil && s.now.Before(s.drainLimit())) {
+		(len(s.status().Signals.Sessions) > 0 && s.now.Before(s.drainLimit())) {
 		return nil
 	}
 	if !controllerutil.RemoveFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {
@@ -126,18 +132,23 @@ func (r *BreakoutSetReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := indexBreakoutSets(mgr); err != nil {
 		return err
 	}
-	r.telling = newTellings()
+	r.failures = newMemory[*verdict]()
 	r.lastWritten, r.gathering, r.released = newMemory[time.Time](), newMemory[time.Time](), newMemory[bool]()
 	r.resources = &resourceLimits{writes: 32, signals: 256}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("breakoutset").
 		For(&v1alpha1.BreakoutSet{},
 			builder.WithPredicates(
-				predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}),
+				predicate.Or(
+					predicate.GenerationChangedPredicate{},
+					predicate.AnnotationChangedPredicate{},
+					r.recalled(),
+				),
 				r.supersede(),
 			)).
 		Owns(&v1alpha1.MeetingRoom{}).
 		Watches(&v1alpha1.MeetingRoom{}, handler.EnqueueRequestsFromMapFunc(r.setsOfMeetingRoom)).
+		Watches(&v1alpha1.VonageAccount{}, handler.EnqueueRequestsFromMapFunc(r.laggingSets)).
 		WithOptions(controllerOptions(r.MaxConcurrentReconciles)).
 		Complete(newConflictRetrier(r))
 }
@@ -175,13 +186,51 @@ func (r *BreakoutSetReconciler) setsOfMeetingRoom(ctx context.Context, room clie
 	return requests
 }
 
-// supersede passes every event, and stops a delivery that is under way when its set's spec has changed: the newer plan
-// takes over what the older one still has to send.
-func (r *BreakoutSetReconciler) supersede() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		if e.ObjectNew.GetGeneration() != e.ObjectOld.GetGeneration() {
-			r.telling.stop(e.ObjectNew.GetUID())
+// laggingSets are the sets that have not sent all of their state by an account that has changed: it is tried again at
+// once.
+func (r *BreakoutSetReconciler) laggingSets(ctx context.Context, va client.Object) []reconcile.Request {
+	var sets v1alpha1.BreakoutSetList
+	if err := r.List(ctx, &sets, client.DisableReadYourWritesConsistency); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range sets.Items {
+		set := &sets.Items[i]
+		if set.Status.AccountName == va.GetName() && len(breakout.Lagging(&set.Status)) > 0 {
+			r.deliveries.of(set).RetryNow()
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(set)})
 		}
-		return true
-	}}
+	}
+	return requests
+}
+
+// recalled passes events by which a RoomSignal has put people on the move.
+func (r *BreakoutSetReconciler) recalled() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*v1alpha1.BreakoutSet), e.ObjectNew.(*v1alpha1.BreakoutSet)
+			own, _ := r.revisions.Load(after.UID)
+			return before.Status.Signals.Revision != after.Status.Signals.Revision &&
+				own != after.Status.Signals.Revision
+		},
+	}
+}
+
+// supersede passes every event, and has the delivery that is under way stop between two messages when its set's spec
+// has changed: the newer state takes over what is still owed.
+func (r *BreakoutSetReconciler) supersede() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			r.generations.Store(e.ObjectNew.GetUID(), e.ObjectNew.GetGeneration())
+			return true
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			r.generations.Delete(e.Object.GetUID())
+			r.revisions.Delete(e.Object.GetUID())
+			return true
+		},
+	}
 }

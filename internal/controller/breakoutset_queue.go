@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -41,6 +42,9 @@ func (r *BreakoutSetReconciler) takeTurn(ctx context.Context, s *breakoutScope) 
 		return nil
 	}
 	s.main.Status.ActiveBreakoutSet = &v1alpha1.ActiveBreakoutSet{Name: s.set.Name, UID: string(s.set.UID)}
+	if breakout.Duration(s.set) > 0 {
+		s.main.Status.CountdownTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
+	}
 	if err := r.Status().Update(ctx, s.main); err != nil {
 		return err
 	}

@@ -210,18 +210,14 @@ func (s *breakoutScope) desiredChild(
 	return child
 }
 
-// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there;
-// whoever was sent there last and may not have left; and with mode Choose everybody.
+// peopleOfRooms are those who need a token for each room, in roster order: hosts and co-hosts; whoever should be there,
+// or was sent there last; whoever is on the move and has one; and with mode Choose everybody.
 func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant {
 	everywhere := func(p v1alpha1.Participant) bool {
-		return s.mode() == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost || p.Role == v1alpha1.RoleCoHost
+		return breakout.ModeOf(s.set) == v1alpha1.ModeChoose || p.Role == v1alpha1.RoleHost ||
+			p.Role == v1alpha1.RoleCoHost
 	}
-	planned, from := breakout.Planned(s.status()).Places(), breakout.Places{}
-	if pending := s.status().Signals.Pending; pending != nil {
-		for _, m := range pending.Moved {
-			from[m.Participant] = m.From
-		}
-	}
+	planned := breakout.Planned(s.status()).Places()
 	people := make(map[v1alpha1.BreakoutRoomName][]v1alpha1.Participant, len(s.wanted))
 	for _, p := range s.main.Spec.Participants {
 		if everywhere(p) {
@@ -230,7 +226,10 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 			}
 			continue
 		}
-		rooms := []v1alpha1.BreakoutRoomName{s.assignment.Places[p.Name], planned[p.Name], from[p.Name]}
+		rooms := []v1alpha1.BreakoutRoomName{s.assignment.Places[p.Name], planned[p.Name]}
+		if slices.Contains(s.status().Signals.Moving, p.Name) {
+			rooms = append(rooms, s.admits(p.Name)...)
+		}
 		for i, room := range rooms {
 			if room != "" && !slices.Contains(rooms[:i], room) {
 				people[room] = append(people[room], p)
@@ -240,12 +239,35 @@ func (s *breakoutScope) peopleOfRooms() map[v1alpha1.BreakoutRoomName][]v1alpha1
 	return people
 }
 
+// admits are the wanted rooms that somebody has a token for, or is to get one.
+func (s *breakoutScope) admits(name v1alpha1.ParticipantName) []v1alpha1.BreakoutRoomName {
+	var rooms []v1alpha1.BreakoutRoomName
+	for _, room := range s.wanted {
+		child := s.children[room.Name]
+		if child != nil &&
+			slices.ContainsFunc(child.Spec.Participants, func(p v1alpha1.Participant) bool { return p.Name == name }) {
+			rooms = append(rooms, room.Name)
+		}
+	}
+	return rooms
+}
+
 // tooMany reports whether, and records in the scope that, the rooms could not publish all their tokens.
 func (s *breakoutScope) tooMany(desired []*v1alpha1.MeetingRoom) bool {
-	if n := len(s.wanted) * len(s.main.Spec.Participants); s.mode() == v1alpha1.ModeChoose && n > maxTokens {
-		s.stall(v1alpha1.TooManyTokensReason,
-			fmt.Sprintf("with mode Choose everybody needs a token for every room, and rooms × participants is over "+
-				"%d: use fewer rooms, or another mode", maxTokens))
+	if n := len(
+		s.wanted,
+	) * len(
+		s.main.Spec.Participants,
+	); breakout.ModeOf(s.set) == v1alpha1.ModeChoose &&
+		n > maxTokens {
+		s.stall(
+			v1alpha1.TooManyTokensReason,
+			fmt.Sprintf(
+				"with mode Choose everybody needs a token for every room, and rooms × participants is over %d: "+
+					"use fewer rooms, or another mode",
+				maxTokens,
+			),
+		)
 		return true
 	}
 	for _, room := range desired {
@@ -290,26 +312,21 @@ func (s *breakoutScope) stays(name v1alpha1.BreakoutRoomName, room *v1alpha1.Mee
 	if !room.DeletionTimestamp.IsZero() {
 		return false
 	}
-	if s.listed(name) {
+	if breakout.IsKnown(s.status(), name) {
 		return s.now.Before(s.drainLimit())
 	}
 	wanted := slices.ContainsFunc(s.wanted, func(w v1alpha1.BreakoutRoomSpec) bool { return w.Name == name })
 	return wanted && s.wantsOpen() && s.holds && !breakout.IsClosing(s.set)
 }
 
-// listed reports whether people know of a room, and have not all received that it is gone.
-func (s *breakoutScope) listed(name v1alpha1.BreakoutRoomName) bool {
-	is := func(r v1alpha1.BreakoutRoomStatus) bool { return r.Name == name }
-	st := s.status()
-	return slices.ContainsFunc(st.Rooms, is) ||
-		(st.Signals.Pending != nil && slices.ContainsFunc(st.Signals.Pending.Removed, is))
-}
-
 // finishDrain takes the finalizer of the drain off a room that is being deleted, when its people received the closing
 // notice and had the grace to leave, or when the time for signals that fail is over. From then on whoever is left is
 // disconnected.
 func (r *BreakoutSetReconciler) finishDrain(
-	ctx context.Context, s *breakoutScope, name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom,
+	ctx context.Context,
+	s *breakoutScope,
+	name v1alpha1.BreakoutRoomName,
+	room *v1alpha1.MeetingRoom,
 ) error {
 	if !controllerutil.ContainsFinalizer(room, v1alpha1.FarewellFinalizer) {
 		return nil
@@ -322,9 +339,9 @@ func (r *BreakoutSetReconciler) finishDrain(
 	return client.IgnoreNotFound(r.Update(ctx, room))
 }
 
-// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or with the
-// last delivery where that was later. A deletion has the API server's time, the delivery the operator's; while the set
-// closes the latter alone counts.
+// drainEnd is when a room that is being deleted may go: after the grace, which begins with the deletion, or when its
+// session was sent that it is gone where that was later. A deletion has the API server's time, the delivery the
+// operator's; while the set closes the latter alone counts.
 func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.MeetingRoom) time.Time {
 	closing, grace := !breakout.IsOpen(s.set), breakout.CloseGrace(s.set)
 	if closing && s.status().ClosedAt == nil {
@@ -335,25 +352,27 @@ func (s *breakoutScope) drainEnd(name v1alpha1.BreakoutRoomName, room *v1alpha1.
 	if closing {
 		limit = s.drainLimit()
 	}
-	if s.listed(name) {
+	if breakout.IsKnown(s.status(), name) {
 		return limit
 	}
-	if completed := s.status().Signals.SettledAt; completed != nil && (closing || completed.After(begins)) {
-		begins = completed.Time
+	if left := breakout.LeftAt(s.status(), name); !left.IsZero() && (closing || left.After(begins)) {
+		begins = left
 	}
 	return minTime(begins.Add(grace), limit)
 }
 
-// drainLimit is until when a closing set waits for its closing notice to be delivered; far away while it is not
-// closing.
+// drainLimit is until when a closing set waits for its closing notice to be delivered, and then for people to leave;
+// far away while it is not closing.
 func (s *breakoutScope) drainLimit() time.Time {
 	st := s.status()
 	if breakout.IsOpen(s.set) || st.ClosedAt == nil {
 		return s.now.Add(time.Hour)
 	}
 	from := st.ClosedAt.Time
-	if p := st.Signals.Pending; p != nil && p.NotBefore != nil && p.NotBefore.After(from) {
-		from = p.NotBefore.Time
+	for _, e := range st.Signals.Sessions {
+		if e.Time.After(from) {
+			from = e.Time.Time
+		}
 	}
 	return from.Add(breakout.CloseGrace(s.set) + breakout.ClosingPatience)
 }

@@ -52,9 +52,6 @@ type breakoutScope struct {
 
 	// deliveryFailure is why some session has not received everything yet; nil when there is none.
 	deliveryFailure *verdict
-
-	// completed are the steps that were completed since the last status write, for events.
-	completed []breakout.Step
 }
 
 func (s *breakoutScope) status() *v1alpha1.BreakoutSetStatus { return &s.set.Status }
@@ -73,7 +70,8 @@ func (r *BreakoutSetReconciler) gather(ctx context.Context, key types.Namespaced
 		r.lastWritten.forget(key)
 		r.gathering.forget(key)
 		r.released.forget(key)
-		r.telling.forget(key)
+		r.deliveries.forget(key)
+		r.failures.forget(key)
 		return nil, client.IgnoreNotFound(err)
 	}
 	if *r.released.of(set) {

@@ -5,75 +5,63 @@ package controller
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
-const (
-	// tellingPatience is how long signals that fail are tried again before they are given up.
-	tellingPatience = 2 * time.Minute
-
-	// firstRetry and lastRetry bound the wait between two tries.
-	firstRetry = time.Second
-	lastRetry  = 15 * time.Second
-)
-
-// deliverSignals tells every session concerned what is pending and due, in order within a session and in parallel across them. Sessions
-// that could not be told are tried again later; when all were told, or given up, that is written down and what comes next is said.
+// deliverSignals sends every session what it is owed and is due, in order within a session and in parallel across them.
+// What fails is tried again as long as the set is open; a closing that could not be delivered ends with its grace and
+// some patience.
 func (r *BreakoutSetReconciler) deliverSignals(ctx context.Context, s *breakoutScope) error {
+	delivery := r.deliveries.of(s.set)
+	if !breakout.IsOpen(s.set) && len(s.status().Signals.Sessions) > 0 {
+		s.requeueAt(s.drainLimit())
+	}
 	for {
-		t, due := r.telling.of(s.set, s.now)
+		s.now = time.Now()
+		if !s.now.Before(s.drainLimit()) {
+			s.status().Signals.Sessions = nil // whoever is left in a room is disconnected
+			break
+		}
+		rooms, due := delivery.Due(s.status(), s.now)
 		s.requeueAt(due)
-		if t == nil {
-			return nil
+		if len(rooms) == 0 {
+			break
 		}
 		if err := r.ensureLive(ctx, s); err != nil {
 			return err
 		}
-		patient := s.patience(t).After(s.now)
-		if patient && t.retryAt.After(s.now) {
-			s.deliveryFailure = t.trouble
-			s.requeueAt(minTime(t.retryAt, s.patience(t)))
-			return nil
+		if !r.sendAll(ctx, s, delivery, rooms) {
+			s.requeueAt(time.Now())
+			break
 		}
-		if t.tries == 0 || s.now.Before(s.drainLimit()) {
-			r.tell(ctx, s, t)
-		}
-		if missing := t.missing(); len(missing) > 0 && patient {
-			breakout.NoteProgress(s.status(), missing, t.began)
-			s.deliveryFailure = t.trouble
-			s.requeueAt(minTime(t.again(time.Now()), s.patience(t)))
-			return nil
-		}
-		s.deliveryFailure = t.trouble
-		breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())
-		s.completed = append(s.completed, t.steps...)
-		if err := r.writeStatus(ctx, s); err != nil {
-			return err // what was told is remembered, and noted next time
-		}
-		r.telling.done(s.set)
-		s.now = time.Now()
-		s.requeueAt(s.now) // who has left a room by now needs no token for it
 	}
+	s.now = time.Now()
+	delivered, moving := s.status().Signals.DeliveredTime, len(s.status().Signals.Moving)
+	delivery.Conclude(s.status(), func(room v1alpha1.BreakoutRoomName) bool { return s.children[room] != nil }, s.now)
+	if s.deliveryFailure = *r.failures.of(s.set); len(breakout.Lagging(s.status())) == 0 {
+		*r.failures.of(s.set) = nil
+	}
+	_, due := delivery.Due(s.status(), s.now)
+	s.requeueAt(due)
+	if delivered == s.status().Signals.DeliveredTime && moving == len(s.status().Signals.Moving) {
+		return nil
+	}
+	s.requeueAt(s.now) // who has left a room by now needs no token for it
+	return r.writeStatus(ctx, s)
 }
 
-// patience is until when sessions that could not be told are tried again.
-func (s *breakoutScope) patience(t *telling) time.Time {
-	return minTime(t.began.Add(tellingPatience), s.drainLimit())
-}
-
-// ensureLive makes sure, before anybody is told anything or a room is touched, that the set is the API server's and not an older one of the
-// cache.
+// ensureLive makes sure, before anybody is sent anything or a room is touched, that the set is the API server's and not
+// an older one of the cache.
 func (r *BreakoutSetReconciler) ensureLive(ctx context.Context, s *breakoutScope) error {
 	if s.live {
 		return nil
@@ -89,35 +77,54 @@ func (r *BreakoutSetReconciler) ensureLive(ctx context.Context, s *breakoutScope
 	return nil
 }
 
-// tell sends the steps to every session that has not had them all, and notes in t how far each one came.
-func (r *BreakoutSetReconciler) tell(ctx context.Context, s *breakoutScope, t *telling) {
+// sendAll sends the sessions of rooms what is due, and reports whether it went on to the end: it stops between two
+// messages when the set has changed, when the clock says something else, or when the process stops.
+func (r *BreakoutSetReconciler) sendAll(
+	ctx context.Context,
+	s *breakoutScope,
+	delivery *sampleapp.Delivery,
+	rooms []v1alpha1.BreakoutRoomName,
+) bool {
+	sender := &sender{
+		delivery: delivery,
+		status:   s.status(),
+		composer: sampleapp.NewComposer(sourceOf(s.set), s.status()),
+	}
 	acct, err := r.resolveAccount(ctx, s)
-	if err != nil {
-		t.note(err)
-		return
+	sender.goOn = func() bool {
+		now := time.Now()
+		return ctx.Err() == nil && r.newest(s.set) == s.set.Generation && now.Before(s.drainLimit()) &&
+			(s.schedule.Next.IsZero() || now.Before(s.schedule.Next))
 	}
-	ctx, stop := r.telling.start(ctx, s.set.UID)
-	defer stop()
-	for _, due := range []time.Time{s.schedule.Next, s.drainLimit()} { // a due timer goes before what is still to be said
-		if due.After(s.now) {
-			timer := time.AfterFunc(max(time.Until(due), time.Millisecond), stop)
-			defer timer.Stop()
-		}
-	}
-	source := breakout.Source{Set: s.set.Namespace + "/" + s.set.Name, UID: string(s.set.UID), MeetingRoom: s.set.Spec.MeetingRoomRef.Name}
-	script := breakout.NewScript(source, s.status(), t.steps, time.Now())
 	var group errgroup.Group
 	group.SetLimit(r.resources.signals)
-	for _, room := range t.missing() {
+	for _, room := range rooms {
 		group.Go(func() error {
-			t.tellRoom(ctx, acct, room, breakout.SessionOf(s.status(), room), script.Signals(room))
+			if acct == nil {
+				sender.fail(room, sampleapp.Step{}, err)
+			} else {
+				sender.send(ctx, acct.Client, room)
+			}
 			return nil
 		})
 	}
-	_ = group.Wait() // none of them returns an error: how it went is in t
+	_ = group.Wait() // none of them returns an error: how it went is in delivery
+	if sender.failure != nil {
+		*r.failures.of(s.set) = sender.failure
+	}
+	return sender.goOn()
 }
 
-// resolveAccount finds the account of the main room's session. Whether the namespace may still use it does not matter for calling people back.
+func sourceOf(set *v1alpha1.BreakoutSet) sampleapp.Source {
+	return sampleapp.Source{
+		Set:         set.Namespace + "/" + set.Name,
+		UID:         string(set.UID),
+		MeetingRoom: set.Spec.MeetingRoomRef.Name,
+	}
+}
+
+// resolveAccount finds the account of the main room's session. Whether the namespace may still use it does not matter
+// for calling people back.
 func (r *BreakoutSetReconciler) resolveAccount(ctx context.Context, s *breakoutScope) (*account.Account, error) {
 	if breakout.IsOpen(s.set) {
 		return r.Accounts.Resolve(ctx, s.set.Namespace, s.status().AccountName)
@@ -125,29 +132,58 @@ func (r *BreakoutSetReconciler) resolveAccount(ctx context.Context, s *breakoutS
 	return r.Accounts.ResolveForCleanup(ctx, s.status().AccountName)
 }
 
-// tellRoom sends one session what it has not had yet, step by step, and stops at the first step that fails.
-func (t *telling) tellRoom(ctx context.Context, acct *account.Account, room v1alpha1.BreakoutRoomName, session string, steps [][]breakout.Signal) {
-	for i := t.progress(room); i < len(steps); i++ {
-		err := sendPages(ctx, acct.Client, session, steps[i])
+// sender sends the messages of one state to sessions.
+type sender struct {
+	delivery *sampleapp.Delivery
+	status   *v1alpha1.BreakoutSetStatus
+	composer *sampleapp.Composer
+	goOn     func() bool
+
+	mu      sync.Mutex
+	failure *verdict
+}
+
+// send sends one session what is due, message by message, and stops at the first that fails.
+func (s *sender) send(ctx context.Context, c *vonage.Client, room v1alpha1.BreakoutRoomName) {
+	session := breakout.SessionOf(s.status, room)
+	for s.goOn() {
+		now := time.Now()
+		step, ok, _ := s.delivery.Next(s.status, room, now)
+		if !ok {
+			return
+		}
+		err := sendPages(ctx, c, session, s.composer.Signals(room, step, now))
 		switch vonage.ClassOf(err) {
 		case "", vonage.ClassNoRecipients:
-			t.did(room, i+1, false)
-		case vonage.ClassTerminal:
-			t.note(err)
-			t.did(room, i+1, true)
-		case vonage.ClassAmbiguous:
-			t.note(err)
-			t.mayHaveHeard(t.steps[i])
-			return
+			s.delivery.Note(s.status, room, step, sampleapp.Delivered, "", time.Now())
 		default:
-			t.note(err)
+			s.fail(room, step, err)
 			return
 		}
 	}
 }
 
+// fail takes note of a message that failed. A call that was cut off may have reached the session, as one without an
+// answer.
+func (s *sender) fail(room v1alpha1.BreakoutRoomName, step sampleapp.Step, err error) {
+	outcome, now := sampleapp.Failed, time.Now()
+	failure := failureOf(err, 0, "")
+	if failure.canceled || vonage.ClassOf(err) == vonage.ClassAmbiguous {
+		outcome = sampleapp.Ambiguous
+	}
+	s.delivery.Note(s.status, room, step, outcome, failure.Reason, now)
+	if vonage.ClassOf(err) == vonage.ClassRateLimited {
+		s.delivery.Delay(room, now.Add(vonage.RetryAfter(err)))
+	}
+	if !failure.canceled {
+		s.mu.Lock()
+		s.failure = &failure.verdict
+		s.mu.Unlock()
+	}
+}
+
 // sendPages sends the pages of one message; they are independent of each other.
-func sendPages(ctx context.Context, c *vonage.Client, session string, pages []breakout.Signal) error {
+func sendPages(ctx context.Context, c *vonage.Client, session string, pages []sampleapp.Signal) error {
 	if len(pages) == 1 {
 		return c.Signal(ctx, session, vonage.Signal(pages[0]))
 	}
@@ -170,202 +206,10 @@ func sendPages(ctx context.Context, c *vonage.Client, session string, pages []br
 	return worst
 }
 
-// tellings remembers, per set, how far each session was told the present plan. It is only a memory: after a restart the same plan is told
-// again to the sessions that the status names as missing, under the same revision.
-type tellings struct {
-	mu      sync.Mutex
-	current map[types.UID]*telling
-	running map[types.UID]context.CancelFunc
-	own     *memory[int64] // the revision of the plan that this process wrote last: no other can have told of it
-}
-
-func newTellings() *tellings {
-	return &tellings{current: map[types.UID]*telling{}, running: map[types.UID]context.CancelFunc{}, own: newMemory[int64]()}
-}
-
-// of is the telling of the steps of a set's present plan that are due; nil when none are, and then when some will be. Steps that are being
-// told stay what they are until they are settled, even when others become due meanwhile. A plan that an operator before made may have been told
-// a moment ago, so what must not be repeated soon waits.
-func (ts *tellings) of(set *v1alpha1.BreakoutSet, now time.Time) (*telling, time.Time) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if t := ts.current[set.UID]; t != nil && t.revision == set.Status.Signals.Revision && set.Status.Signals.Pending != nil {
-		return t, time.Time{}
+// newest is the newest generation of a set that was seen.
+func (r *BreakoutSetReconciler) newest(set *v1alpha1.BreakoutSet) int64 {
+	if generation, ok := r.generations.Load(set.UID); ok {
+		return max(generation.(int64), set.Generation)
 	}
-	delete(ts.current, set.UID)
-	steps, due := breakout.NextSteps(&set.Status, now)
-	if len(steps) == 0 {
-		return nil, due
-	}
-	t := &telling{revision: set.Status.Signals.Revision, steps: steps, began: now, rooms: map[v1alpha1.BreakoutRoomName]*roomTelling{}}
-	for _, room := range set.Status.Signals.Missing {
-		t.rooms[room] = &roomTelling{}
-	}
-	if *ts.own.of(set) != t.revision && slices.ContainsFunc(steps, breakout.Step.ActsLater) {
-		t.retryAt = now.Add(breakout.RepeatAfter)
-	}
-	ts.current[set.UID] = t
-	return t, due
-}
-
-// planned notes that this process wrote the present plan of a set, or what is left of it.
-func (ts *tellings) planned(set *v1alpha1.BreakoutSet) {
-	*ts.own.of(set) = set.Status.Signals.Revision
-}
-
-// forget drops what is remembered of plans of a set that is gone.
-func (ts *tellings) forget(key types.NamespacedName) { ts.own.forget(key) }
-
-// begun is the telling of a set's present plan that is under way; nil when there is none.
-func (ts *tellings) begun(set *v1alpha1.BreakoutSet) *telling {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if t := ts.current[set.UID]; t != nil && t.revision == set.Status.Signals.Revision {
-		return t
-	}
-	return nil
-}
-
-// done notes that a telling is settled.
-func (ts *tellings) done(set *v1alpha1.BreakoutSet) {
-	ts.planned(set)
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	delete(ts.current, set.UID)
-}
-
-// start begins telling a set's plan; stop, or the cancel function returned, ends it.
-func (ts *tellings) start(ctx context.Context, uid types.UID) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	ts.mu.Lock()
-	ts.running[uid] = cancel
-	ts.mu.Unlock()
-	return ctx, func() {
-		ts.mu.Lock()
-		delete(ts.running, uid)
-		ts.mu.Unlock()
-		cancel()
-	}
-}
-
-// stop ends the telling of a set's plan that is under way, if one is.
-func (ts *tellings) stop(uid types.UID) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if cancel := ts.running[uid]; cancel != nil {
-		cancel()
-	}
-}
-
-// telling is how far each session was told some steps.
-type telling struct {
-	revision int64
-	steps    []breakout.Step
-	began    time.Time
-	retryAt  time.Time
-	tries    int
-
-	mu      sync.Mutex
-	rooms   map[v1alpha1.BreakoutRoomName]*roomTelling
-	trouble *verdict
-	unsure  bool          // somebody may have heard what they act on later, in a try that failed
-	asked   time.Duration // how long the vendor asked to wait in that try
-}
-
-type roomTelling struct {
-	steps   int // how many of the steps are done with
-	refused bool
-}
-
-func (t *telling) progress(room v1alpha1.BreakoutRoomName) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.rooms[room].steps
-}
-
-// did notes how far a session came, and whether the vendor refused the last step for good.
-func (t *telling) did(room v1alpha1.BreakoutRoomName, steps int, refused bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.rooms[room]
-	r.steps = steps
-	r.refused = r.refused || refused
-}
-
-// note notes why a session could not be told.
-func (t *telling) note(err error) {
-	trouble := failureOf(err, 0, "")
-	if trouble.canceled {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.trouble = &trouble.verdict
-	if vonage.ClassOf(err) == vonage.ClassRateLimited {
-		t.asked = max(t.asked, vonage.RetryAfter(err))
-	}
-}
-
-// mayHaveHeard notes that a step failed that somebody may have heard.
-func (t *telling) mayHaveHeard(step breakout.Step) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.unsure = t.unsure || step.ActsLater()
-}
-
-// interrupt notes in a status, before a newer plan is made of it, what was told: who for certain to move, or all of it where only the note is
-// missing. It returns the steps that are done with.
-func (t *telling) interrupt(st *v1alpha1.BreakoutSetStatus, now time.Time) []breakout.Step {
-	if t == nil {
-		return nil
-	}
-	if len(t.missing()) == 0 {
-		breakout.Settle(st, t.steps, t.refused(), now)
-		return t.steps
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	told := make(map[v1alpha1.BreakoutRoomName]int, len(t.rooms))
-	for name, r := range t.rooms {
-		told[name] = r.steps
-	}
-	breakout.Interrupt(st, t.steps, told, now)
-	return nil
-}
-
-// missing names the rooms that were not told everything, in the order of their names.
-func (t *telling) missing() []v1alpha1.BreakoutRoomName {
-	return t.names(func(r *roomTelling) bool { return r.steps < len(t.steps) })
-}
-
-// refused names the rooms for whose session the vendor refused a signal for good.
-func (t *telling) refused() []v1alpha1.BreakoutRoomName {
-	return t.names(func(r *roomTelling) bool { return r.refused && r.steps == len(t.steps) })
-}
-
-func (t *telling) names(of func(*roomTelling) bool) []v1alpha1.BreakoutRoomName {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var names []v1alpha1.BreakoutRoomName
-	for name, r := range t.rooms {
-		if of(r) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// again is when to try again, twice as long after each try; as soon as it may be where people may have heard that they move. Not before the
-// vendor wants it.
-func (t *telling) again(now time.Time) time.Time {
-	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
-	if t.unsure {
-		wait = breakout.RepeatAfter
-	}
-	wait = max(wait, t.asked)
-	t.unsure, t.asked = false, 0
-	t.tries++
-	t.retryAt = now.Add(wait)
-	return t.retryAt
+	return set.Generation
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
 )
 
-// writeStatus writes the status if it is not what the API server has, with the resourceVersion that it was read with, and then tells the
-// story in events.
+// writeStatus writes the status if it is not what the API server has, with the resourceVersion that it was read with,
+// and then tells the story in events.
 func (r *BreakoutSetReconciler) writeStatus(ctx context.Context, s *breakoutScope) error {
 	s.conclude()
 	if equality.Semantic.DeepEqual(s.stored, s.status()) {
@@ -41,8 +41,8 @@ func (r *BreakoutSetReconciler) writeStatus(ctx context.Context, s *breakoutScop
 	return nil
 }
 
-// progressInterval is how often at most a status is written that says nothing but how many rooms are ready by now: with hundreds of rooms each
-// would be a large write of its own.
+// progressInterval is how often at most a status is written that says nothing but how many rooms are ready by now: with
+// hundreds of rooms each would be a large write of its own.
 const progressInterval = time.Second
 
 // isProgress tells whether the status differs from the written one in nothing but how far the rooms are.
@@ -68,12 +68,16 @@ func (s *breakoutScope) conclude() {
 			ready++
 		}
 	}
-	if breakout.IsClosing(s.set) && st.Signals.Pending == nil && len(s.children) == 0 {
+	breakout.ForgetRooms(st, func(room v1alpha1.BreakoutRoomStatus) bool {
+		child := s.children[room.Name]
+		return child == nil || child.Status.SessionID != room.SessionID
+	})
+	if breakout.IsClosing(s.set) && len(st.Signals.Sessions) == 0 && len(s.children) == 0 {
 		breakout.Forget(st)
 		s.requeueAt(s.now) // it may be wanted open again by now
 	}
 	st.Replicas, st.ReadyRooms = new(int32(len(s.children))), new(int32(ready))
-	st.RoomSummary = fmt.Sprintf("%d/%d", len(st.Rooms), len(s.wanted))
+	st.RoomSummary = fmt.Sprintf("%d/%d", len(breakout.Planned(st).Rooms), len(s.wanted))
 	if breakout.IsOpen(s.set) && s.main != nil {
 		st.Unassigned = s.assignment.Unassigned
 	}
@@ -110,7 +114,11 @@ func (s *breakoutScope) phase() phase {
 	case !s.schedule.Open && !open:
 		return s.closedPhase()
 	case s.failure != nil && s.failure.Reason == v1alpha1.WaitingReason:
-		return phase{state: v1alpha1.StateWaiting, ready: achieved(s.failure.Reason, s.failure.Message), open: *s.failure}
+		return phase{
+			state: v1alpha1.StateWaiting,
+			ready: achieved(s.failure.Reason, s.failure.Message),
+			open:  *s.failure,
+		}
 	case s.failure != nil && s.failure.Reason == v1alpha1.MeetingRoomBusyReason:
 		return phase{state: v1alpha1.StateWaiting, ready: *s.failure, open: *s.failure}
 	case !open && s.failure != nil && s.main == nil:
@@ -118,9 +126,13 @@ func (s *breakoutScope) phase() phase {
 	case !open && s.failure != nil:
 		return phase{state: v1alpha1.StateOpening, ready: *s.failure, open: *s.failure}
 	case !open:
-		return no(v1alpha1.StateOpening, v1alpha1.OpeningReason, "waiting for rooms to have their session and tokens: "+s.namesOfUnready())
-	case st.Signals.Pending != nil && st.Signals.Pending.Announcement == v1alpha1.AnnounceOpening:
-		return no(v1alpha1.StateOpening, v1alpha1.OpeningReason, "telling everybody that the rooms are open")
+		return no(
+			v1alpha1.StateOpening,
+			v1alpha1.OpeningReason,
+			"waiting for rooms to have their session and tokens: "+s.namesOfUnready(),
+		)
+	case breakout.IsOpening(st):
+		return no(v1alpha1.StateOpening, v1alpha1.OpeningReason, "everybody is being sent that the rooms are open")
 	default:
 		return s.openPhase()
 	}
@@ -132,7 +144,8 @@ func (s *breakoutScope) closedPhase() phase {
 		v1alpha1.ClosedReason:    "closed, as spec.state asks",
 		v1alpha1.TimeUpReason:    "the time is up; a longer durationSeconds opens the rooms again",
 		v1alpha1.ScheduledReason: "opens at spec.openAt",
-		v1alpha1.MissedReason:    "never opened, and the time from spec.openAt on is over; a later openAt or a longer durationSeconds opens the rooms",
+		v1alpha1.MissedReason: "never opened, and the time from spec.openAt on is over; a later openAt or a longer " +
+			"durationSeconds opens the rooms",
 	}
 	p := phase{state: v1alpha1.StateClosed, ready: achieved(s.schedule.Reason, messages[s.schedule.Reason])}
 	if s.schedule.Reason == v1alpha1.ScheduledReason {
@@ -142,32 +155,62 @@ func (s *breakoutScope) closedPhase() phase {
 	return p
 }
 
-// openPhase is where a set stands whose opening everybody was told.
+// openPhase is where a set stands whose opening was delivered.
 func (s *breakoutScope) openPhase() phase {
-	st := s.status()
-	p := phase{state: v1alpha1.StateOpen, open: achieved(v1alpha1.OpenedReason, "the rooms are open"), ready: achieved(v1alpha1.OpenedReason, "the rooms are open and everybody was told")}
-	switch {
+	p := phase{
+		state: v1alpha1.StateOpen,
+		open:  achieved(v1alpha1.OpenedReason, "the rooms are open"+s.onTheWay()),
+		ready: achieved(
+			v1alpha1.OpenedReason,
+			"the rooms are open, and everybody was sent where they belong"+s.onTheWay(),
+		),
+	}
+	switch lags := len(breakout.Lagging(s.status())) > 0; {
 	case s.failure != nil:
 		p.ready = *s.failure
-	case st.Signals.Pending != nil:
-		p.ready = underWay(v1alpha1.UpdatingReason, "telling everybody what changed")
-	case s.held:
-		p.ready = underWay(v1alpha1.UpdatingReason, "rooms get their new names when everybody has gone where they were sent")
-	case s.behind():
-		p.ready = underWay(v1alpha1.UpdatingReason, "waiting for rooms to have their session and tokens: "+s.namesOfUnready())
-	case len(st.Signals.Failed) > 0:
+	case lags:
 		d := s.delivered()
-		p.ready = stalled(d.Reason, d.Message)
+		p.ready, p.open = underWay(v1alpha1.UpdatingReason, d.Message), underWay(v1alpha1.UpdatingReason, d.Message)
+	case s.held:
+		p.ready = underWay(
+			v1alpha1.UpdatingReason,
+			"rooms get their new names when everybody has gone where they were sent",
+		)
+	case s.behind():
+		p.ready = underWay(
+			v1alpha1.UpdatingReason,
+			"waiting for rooms to have their session and tokens: "+s.namesOfUnready(),
+		)
 	}
 	return p
 }
 
+// onTheWay names some of those who are on the move, for messages.
+func (s *breakoutScope) onTheWay() string {
+	moving := s.status().Signals.Moving
+	if len(moving) == 0 {
+		return ""
+	}
+	const most = 5
+	names := make([]string, 0, most+1)
+	for _, name := range moving[:min(most, len(moving))] {
+		names = append(names, string(name))
+	}
+	if len(moving) > most {
+		names = append(names, "…")
+	}
+	if len(moving) == 1 {
+		return "; 1 person is on the way: " + names[0]
+	}
+	return fmt.Sprintf("; %d people are on their way: %s", len(moving), strings.Join(names, ", "))
+}
+
 // behind tells whether rooms or people are not where the spec wants them because something is not ready.
 func (s *breakoutScope) behind() bool {
-	if len(s.status().Rooms) != len(s.wanted) {
+	if len(breakout.Planned(s.status()).Rooms) != len(s.wanted) || s.status().Mode != breakout.ModeOf(s.set) {
 		return true
 	}
-	if len(s.children) > len(s.wanted) {
+	if len(s.children) > len(s.wanted) || s.status().Mode != breakout.ModeOf(s.set) {
 		return true
 	}
 	places := breakout.Planned(s.status()).Places()
@@ -197,23 +240,34 @@ func (s *breakoutScope) namesOfUnready() string {
 
 // delivered is what condition SignalsDelivered says.
 func (s *breakoutScope) delivered() verdict {
-	signals := s.status().Signals
+	st := s.status()
+	lagging := breakout.Lagging(st)
+	failed := slices.ContainsFunc(
+		lagging,
+		func(e v1alpha1.SessionSignals) bool { return e.Reason != v1alpha1.PendingReason },
+	)
 	switch {
-	case signals.Pending != nil && s.deliveryFailure != nil:
+	case failed && s.deliveryFailure != nil:
 		return *s.deliveryFailure
-	case signals.Pending != nil:
-		return underWay(v1alpha1.DeliveringReason, "telling everybody what changed")
-	case len(signals.Failed) > 0 && s.deliveryFailure != nil:
-		return *s.deliveryFailure
-	case len(signals.Failed) > 0:
-		if c := meta.FindStatusCondition(s.status().Conditions, v1alpha1.SignalsDeliveredCondition); c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.DeliveringReason {
+	case failed:
+		if c := meta.FindStatusCondition(
+			st.Conditions,
+			v1alpha1.SignalsDeliveredCondition,
+		); c != nil && c.Status == metav1.ConditionFalse &&
+			c.Reason != v1alpha1.DeliveringReason {
 			return underWay(c.Reason, c.Message) // what was wrong when they failed
 		}
-		return underWay(v1alpha1.DeliveryFailedReason, "some rooms could not be told, see status.signals.failed: give annotation "+v1alpha1.ResendAnnotation+" a new value to tell them again")
-	case signals.Revision == 0:
-		return achieved(v1alpha1.NothingToSayReason, "there was nothing to tell yet")
+		return underWay(
+			v1alpha1.DeliveringReason,
+			"some sessions could not be sent the present state, see status.signals.sessions; "+
+				"the operator goes on trying",
+		)
+	case len(lagging) > 0:
+		return underWay(v1alpha1.DeliveringReason, "signals of what changed are being sent")
+	case st.Signals.Revision == 0:
+		return achieved(v1alpha1.NothingToSayReason, "there was nothing to send to anybody yet")
 	default:
-		return achieved(v1alpha1.DeliveredReason, "everybody was told")
+		return achieved(v1alpha1.DeliveredReason, "every session was sent the present state"+s.onTheWay())
 	}
 }
 
@@ -223,43 +277,75 @@ func (s *breakoutScope) placementsHonoured() verdict {
 	switch {
 	case len(a.UnknownRooms) > 0:
 		p := a.UnknownRooms[0]
-		return underWay(v1alpha1.UnknownRoomReason, fmt.Sprintf("the placement of %q names room %q, which this set does not have: name another room, or remove the placement", p.Participant, p.Room))
+		return underWay(
+			v1alpha1.UnknownRoomReason,
+			fmt.Sprintf(
+				"the placement of %q names room %q, which this set does not have: "+
+					"name another room, or remove the placement",
+				p.Participant,
+				p.Room,
+			),
+		)
 	case len(a.UnknownParticipants) > 0:
-		return underWay(v1alpha1.UnknownParticipantReason, fmt.Sprintf("a placement names %q, who is no participant of the meeting room: add the participant, or remove the placement", a.UnknownParticipants[0].Participant))
+		return underWay(
+			v1alpha1.UnknownParticipantReason,
+			fmt.Sprintf(
+				"a placement names %q, who is no participant of the meeting room: "+
+					"add the participant, or remove the placement",
+				a.UnknownParticipants[0].Participant,
+			),
+		)
 	case len(a.OverCapacity) > 0:
-		return underWay(v1alpha1.OverCapacityReason, fmt.Sprintf("room %q has more people than it takes: raise its maxParticipants, or place somebody elsewhere; nobody is thrown out", a.OverCapacity[0]))
+		return underWay(
+			v1alpha1.OverCapacityReason,
+			fmt.Sprintf(
+				"room %q has more people than it takes: "+
+					"raise its maxParticipants, or place somebody elsewhere; nobody is thrown out",
+				a.OverCapacity[0],
+			),
+		)
 	case len(a.Unassigned) > 0:
-		return underWay(v1alpha1.NoPlaceLeftReason, "the rooms are full: status.unassigned names who stays in the main room")
+		return underWay(
+			v1alpha1.NoPlaceLeftReason,
+			"the rooms are full: status.unassigned names who stays in the main room",
+		)
 	case len(s.adjusted) > 0:
-		return underWay(v1alpha1.NamesAdjustedReason, fmt.Sprintf("room %q is shown with a number, since its displayName is another room's too: give it another one", s.adjusted[0]))
+		return underWay(
+			v1alpha1.NamesAdjustedReason,
+			fmt.Sprintf(
+				"room %q is shown with a number, since its displayName is another room's too: give it another one",
+				s.adjusted[0],
+			),
+		)
 	default:
 		return achieved(v1alpha1.PlacementsHonouredReason, "everybody is where the assignment wants them")
 	}
 }
 
-// stories are the events that tell what was said to everybody, by step.
-var stories = map[breakout.StepKind][2]string{
-	breakout.StepCreated:      {"RoomsOpened", "Told everybody that the rooms are open"},
-	breakout.StepAdded:        {"RoomsAdded", "Told everybody that there are more rooms"},
-	breakout.StepEdited:       {"RoomsEdited", "Told everybody the rooms' present names and sizes"},
-	breakout.StepMoved:        {"ParticipantsMoved", "Sent people to another room"},
-	breakout.StepRemoved:      {"RoomsRemoved", "Told everybody that rooms are gone"},
-	breakout.StepAllRemoved:   {"AllRoomsRemoved", "Called everybody back to the main room"},
-	breakout.StepTimerSet:     {"TimerSet", "Told everybody when the time is up"},
-	breakout.StepTimerCleared: {"TimerCleared", "Told everybody that there is no time limit any more"},
-	breakout.StepRoles:        {"RolesChanged", "Told everybody who leads"},
-	breakout.StepChoose:       {"RoomsOffered", "Asked those in the main room to choose a room"},
+// stories are the events that tell what was sent to everybody.
+var stories = map[v1alpha1.SignalKind][2]string{
+	v1alpha1.SignalCountdown: {"TimerSent", "Sent everybody when the time is up"},
+	v1alpha1.SignalRooms:     {"RoomsEdited", "Sent the rooms' present names and sizes"},
+	v1alpha1.SignalOpening:   {"RoomsOpened", "Sent everybody that the rooms are open"},
+	v1alpha1.SignalAdded:     {"RoomsAdded", "Sent that there are more rooms"},
+	v1alpha1.SignalMoves:     {"ParticipantsMoved", "Sent people to another room"},
+	v1alpha1.SignalRemoval:   {"RoomsRemoved", "Called everybody out of rooms that are gone"},
+	v1alpha1.SignalPrompt:    {"RoomsOffered", "Asked those in the main room to choose a room"},
+	v1alpha1.SignalRoles:     {"RolesChanged", "Sent everybody who leads"},
 }
 
-// recordStory records events of what was told since the last write, and of a problem that is new.
+// recordStory records events of what was sent since the last write, and of a failure that is new.
 func (r *BreakoutSetReconciler) recordStory(s *breakoutScope, before *v1alpha1.BreakoutSetStatus) {
-	for _, step := range s.completed {
-		if story, ok := stories[step.Kind]; ok {
-			r.Recorder.Eventf(s.set, nil, corev1.EventTypeNormal, story[0], "Tell", story[1])
-		}
+	for _, kind := range r.deliveries.of(s.set).TakeSent() {
+		r.Recorder.Eventf(s.set, nil, corev1.EventTypeNormal, stories[kind][0], "Send", "%s", stories[kind][1])
 	}
-	s.completed = nil
-	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ReadyCondition), meta.FindStatusCondition(s.status().Conditions, v1alpha1.ReadyCondition)
+	was, is := meta.FindStatusCondition(
+		before.Conditions,
+		v1alpha1.ReadyCondition,
+	), meta.FindStatusCondition(
+		s.status().Conditions,
+		v1alpha1.ReadyCondition,
+	)
 	if was != nil && was.Reason == is.Reason {
 		return
 	}
@@ -268,7 +354,8 @@ func (r *BreakoutSetReconciler) recordStory(s *breakoutScope, before *v1alpha1.B
 	case slices.Contains(quiet, is.Reason):
 	case is.Status == metav1.ConditionTrue || is.Reason == v1alpha1.ClosingReason:
 		r.Recorder.Eventf(s.set, nil, corev1.EventTypeNormal, is.Reason, "Schedule", "%s", is.Message)
-	case meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.StalledCondition) || is.Reason == v1alpha1.MeetingRoomBusyReason:
+	case meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.StalledCondition),
+		is.Reason == v1alpha1.MeetingRoomBusyReason:
 		r.Recorder.Eventf(s.set, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
 	}
 }

@@ -11,12 +11,13 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
-	"github.com/breakout-operator/breakout-operator/internal/breakout"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/test/sim"
+	"github.com/breakout-operator/breakout-operator/test/sim/apiserver"
 )
 
 var _ = Describe("A BreakoutSet", func() {
@@ -31,12 +32,14 @@ var _ = Describe("A BreakoutSet", func() {
 			for _, browser := range c.browsers {
 				Expect(c.received(browser)).To(Equal([]string{
 					"roomCreated (automatic) Class(Host Co) Red team(>Ada >Ben) blue(>Cleo >Dan)",
+					"roles Host=host Co=co-host Ada Ben Cleo Dan",
 				}))
 			}
 			Expect(set.Status).To(And(
 				HaveField("Replicas", HaveValue(BeEquivalentTo(2))),
 				HaveField("ReadyRooms", HaveValue(BeEquivalentTo(2))),
-				HaveField("Signals.Pending", BeNil()),
+				HaveField("Signals.Moving", Equal(names("Ada", "Ben", "Cleo", "Dan"))),
+				HaveField("Signals.DeliveredTime", Not(BeNil())),
 				HaveField("OpenedAt", Not(BeNil())),
 			))
 			Expect(meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition)).To(BeTrue())
@@ -48,6 +51,8 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(red.Spec.DisplayName).To(Equal("Red team"))
 			Expect(c.enter("groups", "red", "Ada").SessionID()).To(Equal(red.Status.SessionID))
 
+			Expect(lagging(set)).To(BeEmpty())
+
 			// A child room costs two writes. The set's own: finalizer, rooms asked for, the plan, and that it was
 			// delivered; the main room's: the lock.
 			Expect(c.did()).To(ConsistOf(
@@ -58,7 +63,50 @@ var _ = Describe("A BreakoutSet", func() {
 				"update breakoutsets/groups", "update breakoutsets/groups/status", "update breakoutsets/groups/status",
 				"update breakoutsets/groups/status",
 				"update meetingrooms/class/status", "vonage post class signal roomCreated (automatic)",
+				"vonage post class signal update-participant",
 			))
+
+			// Those on the move are sent there again in two rounds, and in a third nobody is any more: then the set
+			// says so.
+			c.mark()
+			c.Pass(rounds)
+			Expect(c.received(c.browsers["Host"])[2:]).To(Equal([]string{
+				"participantMoved Class(Host Co) Red team(>Ada >Ben) blue(>Cleo >Dan)",
+				"participantMoved Class(Host Co) Red team(>Ada >Ben) blue(>Cleo >Dan)",
+				"roomEdited Class(Host Co) Red team(Ada Ben) blue(Cleo Dan)",
+				"roles Host=host Co=co-host Ada Ben Cleo Dan",
+			}))
+			Expect(c.wrote("breakoutsets")).To(HaveLen(1))
+			Expect(refresh(c, set).Status.Signals).To(And(HaveField("Moving", BeEmpty()),
+				HaveField("Sessions", BeEmpty())))
+			c.Pass(time.Hour)
+			Expect(c.callsOf(simulator.OpSignal)).To(HaveLen(6))
+		}))
+
+		It("leads everybody to where they were placed, hosts too, and gives co-hosts their controls", story(func() {
+			c := newClassroom("Ada", "Ben")
+			c.JoinAll("class", func(j *sim.Joining) {
+				if j.Name == "Co" {
+					j.Role = v1alpha1.RoleParticipant // who leads is for the signals to say
+				}
+			})
+			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Host=blue", "Co=red"))
+			Expect(c.People["Co"].Page.Panel()).To(BeFalse())
+			c.Pass(6 * time.Second)
+			for _, leader := range []string{"Host", "Co"} {
+				Expect(c.People[leader].Page.Panel()).To(BeTrue(), leader)
+			}
+			c.Pass(rounds)
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "blue", "Co": "red", "Ada": "red", "Ben": ""}))
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 1, "Co": 1, "Ada": 1, "Ben": 0}))
+
+			// Both see all rooms where they are.
+			edit(c, set, sim.WithRooms("red", "blue", "green"))
+			c.waitReady(set)
+			c.Pass(time.Second)
+			for _, leader := range []string{"Host", "Co"} {
+				Expect(c.People[leader].Page.Rooms()).To(HaveLen(4), leader)
+			}
 		}))
 
 		It("sends hosts a move of their own to where they were placed", story(func() {
@@ -66,8 +114,16 @@ var _ = Describe("A BreakoutSet", func() {
 			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Host=blue"))
 			Expect(placesOf(set)).To(Equal("red: Ada; blue: Host"))
 			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
-				"roomCreated (automatic) Class(Co Ben Host) red(>Ada) blue()",
+				"roomCreated (automatic) Class(Co Ben) red(>Ada) blue(Host)",
 				"participantMoved Class(Co Ben) red(Ada) blue(>Host)",
+				"roles Co=co-host Ben Ada Host=host",
+			}))
+			c.Pass(rounds)
+			Expect(c.received(c.browsers["Ben"])[3:]).To(Equal([]string{
+				"participantMoved Class(Co Ben) red(>Ada) blue(>Host)",
+				"participantMoved Class(Co Ben) red(>Ada) blue(>Host)",
+				"roomEdited Class(Co Ben) red(Ada) blue(Host)",
+				"roles Co=co-host Ben Ada Host=host",
 			}))
 		}))
 
@@ -78,8 +134,18 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
 				"participantMoved Class(Host Co Ben) red(>Ada) blue()",
 				"roomCreated (chooseroom) Class(Host Co Ben) red(Ada) blue()",
+				"roles Host=host Co=co-host Ben Ada",
 			}))
 			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Ben"}))
+
+			// Every list closes the prompt: it is opened again at once.
+			c.Pass(rounds)
+			moves, prompt := "participantMoved Class(Host Co Ben) red(>Ada) blue()",
+				"roomCreated (chooseroom) Class(Host Co Ben) red(Ada) blue()"
+			Expect(c.received(c.browsers["Ben"])[3:]).To(Equal([]string{
+				moves, prompt, moves, prompt,
+				"roomEdited Class(Host Co Ben) red(Ada) blue()", "roles Host=host Co=co-host Ben Ada", prompt,
+			}))
 		}))
 
 		It("takes a number of rooms and kubectl scale", story(func() {
@@ -87,19 +153,24 @@ var _ = Describe("A BreakoutSet", func() {
 			set := c.open("groups", func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(2)) })
 			Expect(placesOf(set)).To(Or(Equal("room-1: Ada; room-2: Ben"), Equal("room-1: Ben; room-2: Ada")))
 			first := c.received(c.browsers["Host"])
-			Expect(first).To(HaveLen(1))
+			Expect(first).To(HaveLen(2))
+			c.Pass(rounds)
+			before := len(c.received(c.browsers["Host"]))
 
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(3)) })
 			c.waitReady(set)
 			Expect(set.Status.Rooms).To(HaveLen(3))
-			Expect(c.received(c.browsers["Host"])[1:]).To(
+			Expect(c.received(c.browsers["Host"])[before:]).To(
 				HaveExactElements(HavePrefix("roomAdded Class(Host Co) room-1(")),
 			)
 
-			c.Pass(7 * time.Second) // by now everybody is where they were sent
 			edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(0)) })
-			c.receivesAfter(2, c.browsers["Host"], Equal([]string{"allRoomRemoved"}))
-			c.Pass(10 * time.Second)
+			c.Pass(rounds)
+			Expect(c.received(c.browsers["Host"])[before+1 : before+4]).To(Equal([]string{
+				"roomEdited Class(Host Co Ada Ben) room-1() room-2() room-3()",
+				"participantMoved Class(Host Co Ada Ben) room-1() room-2() room-3()",
+				"allRoomRemoved",
+			}))
 			c.waitReady(set)
 			Expect(set.Status.Replicas).To(HaveValue(BeZero()))
 			Expect(set.Status.State).To(Equal(v1alpha1.StateOpen))
@@ -117,13 +188,16 @@ var _ = Describe("A BreakoutSet", func() {
 			eventually(c, func() int32 { return ptr.Deref(refresh(c, set).Status.ReadyRooms, 0) }, BeEquivalentTo(1))
 			Expect(c.received(c.browsers["Host"])).To(BeEmpty())
 			c.Pass(29 * time.Second)
-			c.receives(c.browsers["Host"], HaveLen(1))
+			c.receives(c.browsers["Host"], HaveLen(2))
 			Expect(meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition)).To(BeFalse())
+
+			c.Pass(rounds)
+			before := len(c.received(c.browsers["Host"]))
 
 			c.Vendor.ClearFaults()
 			c.Pass(time.Minute)
 			c.waitReady(set)
-			Expect(c.received(c.browsers["Host"])[1:]).To(HaveExactElements(HavePrefix("roomAdded"),
+			Expect(c.received(c.browsers["Host"])[before : before+2]).To(HaveExactElements(HavePrefix("roomAdded"),
 				HavePrefix("participantMoved")))
 		}))
 	})
@@ -134,14 +208,15 @@ var _ = Describe("A BreakoutSet", func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
 			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
+			c.Pass(rounds)
 			c.onTheSecond()
-			c.Pass(7 * time.Second)
+			before := len(host.Signals())
 			shut(c, set)
 			c.waitCondition(set, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ClosingReason)
 			for _, browser := range []*simulator.Client{ada, ben} {
 				Expect(c.received(browser)).To(Equal([]string{"allRoomRemoved"}))
 			}
-			Expect(c.received(host)[1:]).To(Equal([]string{"allRoomRemoved"}))
+			Expect(c.received(host)[before:]).To(Equal([]string{"allRoomRemoved"}))
 			ben.Disconnect()
 			c.Pass(10*time.Second - time.Millisecond)
 			Expect(ada.Connected() && host.Connected()).To(BeTrue())
@@ -150,6 +225,11 @@ var _ = Describe("A BreakoutSet", func() {
 			for _, room := range []string{"groups-red", "groups-blue"} {
 				Expect(c.Room(room)).To(BeNil())
 			}
+			// for who was between two sessions
+			Expect(c.received(host)[before:]).To(Equal([]string{"allRoomRemoved", "allRoomRemoved"}))
+			c.Pass(10*time.Second - time.Millisecond)
+			Expect(c.Room("class").Status.ActiveBreakoutSet).NotTo(BeNil())
+			c.Pass(time.Millisecond)
 			main := c.Room("class")
 			set = c.Set("groups")
 			switch {
@@ -170,7 +250,8 @@ var _ = Describe("A BreakoutSet", func() {
 				edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.State = v1alpha1.DesiredOpen })
 				c.waitReady(set)
 			}
-			Expect(c.received(host)[2:]).To(HaveExactElements(HavePrefix("roomCreated (automatic)")))
+			Expect(c.received(host)[before+2:]).To(HaveExactElements(HavePrefix("roomCreated (automatic)"),
+				HavePrefix("roles")))
 		}),
 			Entry("when it is closed", func(c *classroom, set *v1alpha1.BreakoutSet) { edit(c, set, closed) }),
 			Entry("when it is deleted", func(c *classroom, set *v1alpha1.BreakoutSet) { c.Delete(set) }),
@@ -184,32 +265,43 @@ var _ = Describe("A BreakoutSet", func() {
 			first := c.open("first", sim.WithRooms("red"))
 			second := c.makeSet("second", sim.WithRooms("blue"))
 			c.waitReconciling(second, v1alpha1.MeetingRoomBusyReason)
-			c.Pass(7 * time.Second)
+			c.Pass(rounds)
+			before := len(c.received(c.browsers["Host"]))
 			edit(c, first, closed)
 			c.waitReconciling(first, v1alpha1.ClosingReason)
+			c.Pass(20*time.Second - time.Millisecond)
 			c.waitReconciling(second, v1alpha1.MeetingRoomBusyReason)
-			Expect(c.received(c.browsers["Host"])).To(HaveLen(2))
-			c.Pass(10 * time.Second)
+			Expect(c.received(c.browsers["Host"])[before:]).To(Equal([]string{"allRoomRemoved", "allRoomRemoved"}))
+			c.Pass(time.Millisecond)
 			c.waitReady(second)
-			Expect(c.received(c.browsers["Host"])[2:]).To(Equal([]string{
+			Expect(c.received(c.browsers["Host"])[before+2:]).To(Equal([]string{
 				"roomCreated (automatic) Class(Host Co) blue(>Ada)",
+				"roles Host=host Co=co-host Ada",
 			}))
 		}))
 	})
 
 	Describe("edited while open", func() {
-		It("sends rooms added, renamed and resized, and moves nobody", story(func() {
+		It("sends rooms added, renamed and resized to those they concern, and moves nobody", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
-			ada := c.enter("groups", "red", "Ada")
-			c.Pass(7 * time.Second)
+			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
+			c.Pass(rounds)
+			before := len(host.Signals())
+			edit(c, set, sim.WithRooms("red=Crimson", "blue", "green"))
+			c.waitReady(set)
+			list := "Class(Host Co) Crimson(Ada) blue(Ben) green()"
+			Expect(c.received(host)[before:]).To(Equal([]string{"roomEdited " + list, "roomAdded " + list}))
+			Expect(c.received(ada)).To(Equal([]string{"roomEdited " + list}))
+			Expect(ben.Signals()).To(BeEmpty())
+			c.Pass(rounds)
+			before = len(host.Signals())
 			edit(c, set, sim.WithRooms("red=Crimson", "blue/4", "green"))
 			c.waitReady(set)
-			Expect(c.received(ada)).To(Equal([]string{
-				"roomEdited Class(Host Co) Crimson(Ada) blue(Ben)",
-				"roomAdded Class(Host Co) Crimson(Ada) blue(Ben) green()",
-			}))
+			Expect(c.received(host)[before:]).To(Equal([]string{"roomEdited " + list}))
+			Expect(c.received(ben)).To(Equal([]string{"roomEdited " + list}))
+			Expect(ada.Signals()).To(HaveLen(1))
 		}))
 
 		It("moves who is placed elsewhere, with the token there before the signal, and nobody else", story(func() {
@@ -217,41 +309,58 @@ var _ = Describe("A BreakoutSet", func() {
 			set := c.open("groups", sim.WithRooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			ada := c.enter("groups", "red", "Ada")
-			c.Pass(7 * time.Second)
+			c.Pass(rounds)
 			edit(c, set, withMode(v1alpha1.ModeAutomatic, "Ada=blue", "Ben=red", "Cleo=blue"))
 			c.waitReady(set)
 			Expect(c.received(ada)).To(Equal([]string{"participantMoved Class(Host Co) red(Ben) blue(Cleo >Ada)"}))
-			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) },
-				Equal([]string{"Host", "Co", "Ben"}))
+			// on the move
+			Expect(participantsOf(c.room("groups", "red"))).To(Equal([]string{"Host", "Co", "Ada", "Ben"}))
+			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Cleo"}))
+			c.Pass(rounds)
+			Expect(participantsOf(c.room("groups", "red"))).To(Equal([]string{"Host", "Co", "Ben"}))
 			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Cleo"}))
 
-			c.Pass(7 * time.Second)
+			ada.Disconnect()
+			ada = c.connect(tokenOf(c.room("groups", "blue"), "Ada").Token)
 			edit(c, set, withMode(v1alpha1.ModeAutomatic, "Ada=main", "Ben=red", "Cleo=blue"))
 			c.waitReady(set)
-			Expect(c.received(ada)[1:]).To(Equal([]string{"participantMoved Class(Host Co >Ada) red(Ben) blue(Cleo)"}))
+			Expect(c.received(ada)).To(Equal([]string{"participantMoved Class(Host Co >Ada) red(Ben) blue(Cleo)"}))
 		}))
 
 		It("moves the people of a removed room first, and removes it when they have gone", story(func() {
 			c := newClassroom("Ada", "Ben")
 			set := c.open("groups", sim.WithRooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
-			ada, ben := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben")
-			c.Pass(7 * time.Second)
+			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
+			c.Pass(rounds)
+			before := len(host.Signals())
 			edit(c, set, func(s *v1alpha1.BreakoutSet) {
 				sim.WithRooms("blue")(s)
 				withMode(v1alpha1.ModeAutomatic)(s)
 			})
-			c.receives(ada, Equal([]string{"participantMoved Class(Host Co) blue(Ben >Ada) red()"}))
-			c.receives(ben, HaveLen(1))
-			c.Pass(breakout.RepeatAfter - time.Millisecond)
-			Expect(c.received(ben)).To(HaveLen(1))
+			out := "participantMoved Class(>Host >Co) blue(>Ada >Ben) red()" // nobody belongs here
+			c.receives(ada, Equal([]string{out}))
+			Expect(refresh(c, set).Status.Rooms).To(HaveExactElements(
+				And(HaveField("Name", v1alpha1.BreakoutRoomName("blue")), HaveField("State", BeEmpty())),
+				And(HaveField("Name", v1alpha1.BreakoutRoomName("red")), HaveField("State", v1alpha1.RoomLeaving)),
+			))
+			c.waitReconciling(set, v1alpha1.UpdatingReason)
+			c.Pass(10*time.Second - time.Millisecond)
+			Expect(ada.Signals()).To(HaveLen(1))
 			c.Pass(time.Millisecond)
-			c.receivesAfter(1, ben, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
-			c.receivesAfter(1, ada, Equal([]string{"roomRemoved Class(Host Co) blue(Ada Ben)"}))
+			gone := "roomRemoved Class(Host Co) blue(Ada Ben)"
+			c.receives(ada, Equal([]string{out, gone}))
+			c.receivesAfter(before, host, Equal([]string{
+				"roomEdited Class(Host Co) blue(Ada Ben) red()", "participantMoved Class(Host Co) blue(Ben >Ada) red()",
+				gone,
+			}))
 			Expect(ada.Connected()).To(BeTrue())
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			Expect(ada.Connected()).To(BeFalse()) // this browser never reacted
+			c.Pass(rounds)
+			Expect(refresh(c, set).Status.Rooms).To(HaveLen(1))
+			Expect(ben.Signals()).To(BeEmpty())
 		}))
 
 		It("places who comes late in the emptiest room, and follows who leaves or is promoted", story(func() {
@@ -259,25 +368,30 @@ var _ = Describe("A BreakoutSet", func() {
 			set := c.open("groups", sim.WithRooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			host := c.browsers["Host"]
-			c.Pass(7 * time.Second)
+			c.Pass(rounds)
+			before := len(host.Signals())
 			edit(c, c.main, joined("Dan"))
-			c.receivesAfter(1, host, Equal([]string{"participantMoved Class(Host Co) red(Ada Ben) blue(Cleo >Dan)"}))
+			c.receivesAfter(before, host,
+				Equal([]string{"participantMoved Class(Host Co) red(Ada Ben) blue(Cleo >Dan)"}))
 			Expect(tokenOf(c.room("groups", "blue"), "Dan")).NotTo(BeNil())
+			c.Pass(rounds)
 
+			before = len(host.Signals())
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants[2].Role = v1alpha1.RoleCoHost })
-			c.receivesAfter(2, host, Equal([]string{
-				`update-participant [{"id":"Host","name":"Host","role":"moderator","isCohost":false},{"id":"Co","name":"Co","role":"participant","isCohost":true},` +
+			c.receivesAfter(before, host, Equal([]string{"roles Host=host Co=co-host Ada=co-host Ben Cleo Dan"}))
+			Expect(host.Signals()[before].Data).To(Equal(
+				`[{"id":"Host","name":"Host","role":"moderator","isCohost":false},{"id":"Co","name":"Co","role":"participant","isCohost":true},` +
 					`{"id":"Ada","name":"Ada","role":"participant","isCohost":true},{"id":"Ben","name":"Ben","role":"participant","isCohost":false},` +
 					`{"id":"Cleo","name":"Cleo","role":"participant","isCohost":false},{"id":"Dan","name":"Dan","role":"participant","isCohost":false}]`,
-			}))
+			))
 			eventually(c, func() []string { return participantsOf(c.room("groups", "blue")) }, ContainElement("Ada"))
 			c.waitReady(set)
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: Cleo, Dan"))
 
 			edit(c, c.main, func(r *v1alpha1.MeetingRoom) { r.Spec.Participants = r.Spec.Participants[:3] })
 			eventually(c, func() string { return placesOf(refresh(c, set)) }, Equal("red: Ada; blue: "))
-			c.Settle()
-			Expect(c.received(host)).To(HaveLen(3))
+			c.Pass(rounds)
+			Expect(host.Signals()).To(HaveLen(before + 1))
 		}))
 
 		It("puts back a breakout room that was edited by hand, and makes anew one that was deleted", story(func() {
@@ -289,19 +403,192 @@ var _ = Describe("A BreakoutSet", func() {
 			eventually(c, func() string { return c.room("groups", "red").Spec.DisplayName }, BeEmpty())
 			eventually(c, func() []string { return participantsOf(c.room("groups", "red")) },
 				Equal([]string{"Host", "Co", "Ada"}))
-			c.Pass(7 * time.Second)
+			c.Pass(rounds)
 			c.waitReady(set)
-			Expect(c.received(host)).To(HaveLen(1))
+			before := len(host.Signals())
 
 			c.Delete(red)
-			c.receivesAfter(1, host, Equal([]string{"roomRemoved Class(Host Co Ada) blue()"}))
+			c.Pass(10 * time.Second)
+			c.receivesAfter(before, host, Equal([]string{
+				"roomEdited Class(Host Co Ada) blue() red()", "participantMoved Class(Host Co Ada) blue() red()",
+				"roomRemoved Class(Host Co Ada) blue()",
+			}))
+			c.Pass(30 * time.Second)
+			c.waitReady(set)
+			Expect(placesOf(set)).To(Equal("red: Ada; blue: "))
+			Expect(c.received(host)).To(ContainElements(
+				"roomAdded Class(Host Co) red(Ada) blue()",
+				"participantMoved Class(Host Co) red(>Ada) blue()",
+			))
+			Expect(c.room("groups", "red").Status.SessionID).NotTo(Equal(red.Status.SessionID))
+		}))
+	})
+
+	Describe("that makes people choose", func() {
+		It("is sent the change from Automatic together with the prompt, and is Ready only then", story(func() {
+			c := newClassroom("Ada", "Ben")
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
+			ben, host := c.enter("groups", "blue", "Ben"), c.browsers["Host"]
+			c.Pass(rounds)
+			before := len(host.Signals())
+			c.mark()
+			var modes []v1alpha1.BreakoutSetMode // of each status that says that the set is Ready as it is asked for
+			c.onChange = func(obj apiserver.Object) {
+				is := &v1alpha1.BreakoutSet{}
+				if obj["kind"] == "BreakoutSet" && runtime.DefaultUnstructuredConverter.FromUnstructured(obj,
+					is) == nil && sim.IsReady(is) == nil {
+					modes = append(modes, is.Status.Mode)
+				}
+			}
+			edit(c, set, withMode(v1alpha1.ModeChoose, "Ada=red"))
+			c.waitReady(set)
+			Expect(modes).NotTo(BeEmpty())
+			Expect(modes).To(HaveEach(v1alpha1.ModeChoose))
+			Expect(c.received(host)[before:]).To(Equal([]string{
+				"participantMoved Class(Host Co Ben) red(Ada) blue()",
+				"roomCreated (chooseroom) Class(Host Co Ben) red(Ada) blue()",
+			}))
+			Expect(c.received(ben)).To(Equal([]string{"participantMoved Class(Host Co >Ben) red(Ada) blue()"}))
+			Expect(c.wrote("breakoutsets")).To(HaveLen(3)) // the generation, the plan, and that it was delivered
+			Expect(participantsOf(c.room("groups", "blue"))).To(Equal([]string{"Host", "Co", "Ada", "Ben"}))
+		}))
+
+		It("asks again who comes back because their room was removed", story(func() {
+			c := newClassroom("Ada", "Ben")
+			c.JoinAll("class")
+			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeChoose))
+			c.Pass(time.Second)
+			Expect(c.People["Ada"].Page.Prompted()).To(BeTrue())
+			c.Choose("Ada", 0)
+			c.Choose("Ben", 1)
+			c.Pass(rounds)
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "red", "Ben": "blue"}))
+			edit(c, set, sim.WithRooms("blue"))
+			c.Pass(time.Minute)
+			c.waitReady(set)
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "", "Ben": "blue"}))
+			Expect(c.People["Ada"].Page.Prompted()).To(BeTrue())
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 2, "Ben": 1}))
+		}))
+	})
+
+	Describe("edited without mercy", func() {
+		// lesson is a set with everybody's page in its place.
+		lesson := func() (*classroom, *v1alpha1.BreakoutSet) {
+			GinkgoHelper()
+			c := newClassroom("Ada", "Ben", "Cleo")
+			c.JoinAll("class", func(j *sim.Joining) { j.Connect = 2 * time.Second })
+			set := c.open("groups", sim.WithRooms("red", "blue", "green"),
+				sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
+			c.Pass(rounds)
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "red", "Ben": "blue",
+				"Cleo": "green"}))
+			return c, set
+		}
+		ended := func(c *classroom, set *v1alpha1.BreakoutSet, want map[string]string) {
+			GinkgoHelper()
+			c.waitReady(set)
+			c.Pass(rounds)
+			c.waitReady(set)
+			Expect(set.Status.Signals).To(And(HaveField("Moving", BeEmpty()), HaveField("Sessions", BeEmpty())))
+			want["Host"], want["Co"] = "", ""
+			Expect(c.inRooms()).To(Equal(want))
+			c.JudgeConditions()
+		}
+
+		It("brings somebody who is moved ten times in ten seconds to the last room, in two changes at most",
+			story(func() {
+				c, set := lesson()
+				for i := range 10 {
+					to := []string{"blue", "green", "red"}[i%3]
+					edit(c, set, sim.WithPlacements("Ada="+to, "Ben=blue", "Cleo=green"))
+					c.Pass(time.Second)
+				}
+				c.Pass(10 * time.Second)
+				ended(c, set, map[string]string{"Ada": "blue", "Ben": "blue", "Cleo": "green"})
+				Expect(c.changesOf()["Ada"] - 1).To(BeNumerically("<=", 2))
+				Expect(c.changesOf()["Ben"]).To(Equal(1))
+			}))
+
+		It("ends where the last of many edits says, one each 50 ms for a minute", story(func() {
+			c, set := lesson()
+			rooms := []string{"red", "blue", "green"}
+			for i := range 1200 {
+				edit(c, set, sim.WithPlacements("Ada="+rooms[i%3], "Ben="+rooms[i/7%3], "Cleo=green"),
+					sim.WithRooms("red", []string{"blue", "blue=Azure"}[i%2], []string{"green", "green=Lime"}[i/5%2]))
+				c.Pass(50 * time.Millisecond)
+			}
+			edit(c, set, sim.WithPlacements("Ada=green", "Ben=red", "Cleo=green"),
+				sim.WithRooms("red", "blue", "green"))
+			c.Pass(21 * time.Second)
+			ended(c, set, map[string]string{"Ada": "green", "Ben": "red", "Cleo": "green"})
+			for name, changes := range c.changesOf() {
+				Expect(changes).To(BeNumerically("<=", 1+8), name) // one in ten seconds
+			}
+		}))
+
+		It("swaps the people of two rooms, each of whom changes rooms once", story(func() {
+			c, set := lesson()
+			edit(c, set, sim.WithPlacements("Ada=blue", "Ben=red", "Cleo=green"))
+			ended(c, set, map[string]string{"Ada": "blue", "Ben": "red", "Cleo": "green"})
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 2, "Ben": 2, "Cleo": 1}))
+		}))
+
+		It("swaps the names of two rooms, and moves nobody", story(func() {
+			c, set := lesson()
+			edit(c, set, sim.WithRooms("red=blue", "blue=red", "green"))
+			c.waitReady(set)
+			c.Pass(rounds)
+			c.JudgePlaces()
+			c.JudgeConditions()
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 1, "Ben": 1, "Cleo": 1}))
+			edit(c, set, sim.WithPlacements("Ada=red", "Ben=red", "Cleo=green")) // who goes there goes by the new name
+			c.waitReady(set)
+			c.Pass(rounds)
+			c.JudgePlaces()
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 1, "Ben": 2, "Cleo": 1}))
+		}))
+
+		It("moves who changes rooms while two rooms swap their names to the right one", story(func() {
+			c, set := lesson()
+			edit(c, set, sim.WithPlacements("Ada=green", "Ben=red", "Cleo=green"))
+			c.Pass(time.Second)
+			edit(c, set, sim.WithRooms("red=blue", "blue=red", "green"))
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
-			Expect(c.received(host)[2:]).To(Equal([]string{
-				"roomAdded Class(Host Co Ada) red() blue()",
-				"participantMoved Class(Host Co) red(>Ada) blue()",
+			c.Pass(rounds)
+			c.JudgePlaces()
+			c.JudgeConditions()
+			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 2, "Ben": 2, "Cleo": 1}))
+		}))
+
+		It("brings somebody who is moved while the vendor is down for an hour there after it, and is honest meanwhile",
+			story(func() {
+				c, set := lesson()
+				c.Vendor.AddFault(simulator.Fault{Kind: simulator.FaultStatus})
+				edit(c, set, sim.WithPlacements("Ada=green", "Ben=blue", "Cleo=green"))
+				for range 60 {
+					c.waitReconciling(set, v1alpha1.UpdatingReason)
+					c.waitCondition(set, v1alpha1.SignalsDeliveredCondition, metav1.ConditionFalse,
+						v1alpha1.VendorUnavailableReason)
+					c.waitCondition(set, v1alpha1.OpenCondition, metav1.ConditionFalse, v1alpha1.UpdatingReason)
+					Expect(set.Status.Signals.Moving).To(Equal(names("Ada")))
+					c.Pass(time.Minute)
+				}
+				Expect(c.People["Ada"].Page.Room()).To(Equal("red"))
+				c.Vendor.ClearFaults()
+				c.Pass(time.Minute)
+				ended(c, set, map[string]string{"Ada": "green", "Ben": "blue", "Cleo": "green"})
+				Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 2, "Ben": 1, "Cleo": 1}))
 			}))
-			Expect(c.room("groups", "red").Status.SessionID).NotTo(Equal(red.Status.SessionID))
+
+		It("loses nobody whose browser is off the network when they are moved", story(func() {
+			c, set := lesson()
+			c.People["Ada"].Joining.Network = 9 * time.Second
+			edit(c, set, sim.WithPlacements("Ada=green", "Ben=blue", "Cleo=green"))
+			c.Pass(time.Minute)
+			ended(c, set, map[string]string{"Ada": "green", "Ben": "blue", "Cleo": "green"})
 		}))
 	})
 

@@ -12,9 +12,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
@@ -115,8 +117,8 @@ func placesOf(set *v1alpha1.BreakoutSet) string {
 	return strings.Join(rooms, "; ")
 }
 
-// heardData is the data of any of the sample app's signals that are objects.
-type heardData struct {
+// signalData is the data of any of the sample app's signals that are objects.
+type signalData struct {
 	Message       string `json:"message"`
 	BreakoutRooms []struct {
 		ID             string   `json:"id"`
@@ -125,15 +127,16 @@ type heardData struct {
 		Member         []string `json:"member"`
 		MemberAssigned []string `json:"memberAssigned"`
 	} `json:"breakoutRooms"`
-	EndTime        *int64  `json:"endTime"`
-	Period         float64 `json:"period"`
-	CountDownTimer int     `json:"countDownTimer"`
-	IsManualReturn bool    `json:"isManualReturn"`
-	Revision       int64   `json:"revision"`
+	EndTime        *int64 `json:"endTime"`
+	Period         any    `json:"period"`
+	CountDownTimer int    `json:"countDownTimer"`
+	IsManualReturn bool   `json:"isManualReturn"`
+	Revision       int64  `json:"revision"`
 }
 
 // received is what a browser received, in order, each signal as a line: `roomAdded Class(Host Co) red(Ada) blue()`,
-// where `>Ada` is sent there by this signal; `timer 15m` or `timer cleared`; else type and data.
+// where `>Ada` is sent there by this signal; `timer 15m to 14m50s, warning 30s` or `timer withdrawn`; `roles Host=host
+// Co=co-host Ada`; else type and data.
 func (c *classroom) received(browser *simulator.Client) []string {
 	GinkgoHelper()
 	lines := []string{}
@@ -157,12 +160,12 @@ func (c *classroom) receivesAfter(n int, browser *simulator.Client, matcher Omeg
 
 func (c *classroom) line(typ, data string) string {
 	GinkgoHelper()
-	var d heardData
+	var d signalData
 	if strings.HasPrefix(data, "{") {
 		Expect(json.Unmarshal([]byte(data), &d)).To(Succeed(), data)
 	}
-	switch {
-	case typ == "breakout-room":
+	switch typ {
+	case "breakout-room":
 		line := d.Message
 		for _, r := range d.BreakoutRooms {
 			people := append([]string{}, r.Member...)
@@ -172,18 +175,45 @@ func (c *classroom) line(typ, data string) string {
 			line += fmt.Sprintf(" %s(%s)", r.Name, strings.Join(people, " "))
 		}
 		return line
-	case typ == "count-down-timer" && d.EndTime != nil:
-		line := fmt.Sprintf("timer %gm to %s, warning %ds", d.Period,
-			time.Until(time.UnixMilli(*d.EndTime)).Round(time.Second), d.CountDownTimer)
-		if d.IsManualReturn {
-			line += ", manual"
+	case "count-down-timer":
+		Expect(d.EndTime).NotTo(BeNil(), data)
+		Expect(d.IsManualReturn).To(BeTrue(), data) // pages never go back by themselves
+		left := time.Until(time.UnixMilli(*d.EndTime)).Round(time.Second)
+		if d.Period == withdrawnPeriod {
+			Expect(left).To(BeNumerically(">", 360*24*time.Hour), data)
+			Expect(d.CountDownTimer).To(BeZero(), data)
+			return "timer withdrawn"
 		}
-		return line
-	case typ == "count-down-timer":
-		return "timer " + data
+		return fmt.Sprintf("timer %vm to %s, warning %ds", d.Period, left, d.CountDownTimer)
+	case "update-participant":
+		return rolesLine(data)
 	default:
 		return typ + " " + data
 	}
+}
+
+// withdrawnPeriod is what a countdown that was withdrawn shows as the minutes that are left.
+const withdrawnPeriod = "more than 1000"
+
+// rolesLine is the data of an update-participant signal as a line.
+func rolesLine(data string) string {
+	GinkgoHelper()
+	var people []struct {
+		ID, Name, Role string
+		IsCohost       bool
+	}
+	Expect(json.Unmarshal([]byte(data), &people)).To(Succeed(), data)
+	line := "roles"
+	for _, p := range people {
+		Expect(p.ID).To(Equal(p.Name))
+		switch line += " " + p.Name; {
+		case p.Role == "moderator":
+			line += "=host"
+		case p.IsCohost:
+			line += "=co-host"
+		}
+	}
+	return line
 }
 
 // waitState waits until a set's state is that.
@@ -210,6 +240,49 @@ func resend(value string) func(*v1alpha1.BreakoutSet) {
 	}
 }
 
+// rounds is for how long those who are on the move are sent messages again, and a little longer.
+const rounds = 31 * time.Second
+
+// lagging are the rooms whose sessions have not had the present state.
+func lagging(set *v1alpha1.BreakoutSet) []v1alpha1.BreakoutRoomName {
+	rooms := []v1alpha1.BreakoutRoomName{}
+	for _, e := range breakout.Lagging(&set.Status) {
+		rooms = append(rooms, e.Room)
+	}
+	return rooms
+}
+
+// messageOf is the message of an object's condition.
+func messageOf(obj sim.Conditioned, condition string) string {
+	GinkgoHelper()
+	c := meta.FindStatusCondition(obj.GetConditions(), condition)
+	Expect(c).NotTo(BeNil())
+	return c.Message
+}
+
+// changesOf is how often everybody's page has changed rooms, by name.
+func (c *classroom) changesOf() map[string]int {
+	changes := map[string]int{}
+	for name, p := range c.People {
+		changes[name] = p.Page.Changes()
+	}
+	return changes
+}
+
+// inRooms is the name of the breakout room in which each page takes itself to be, "" for the main room; that everybody
+// is
+// where the status says is judged beside.
+func (c *classroom) inRooms() map[string]string {
+	GinkgoHelper()
+	c.JudgePlaces()
+	rooms := map[string]string{}
+	for name, p := range c.People {
+		Expect(p.Page.Busy()).To(BeFalse(), name)
+		rooms[name] = p.Page.Room()
+	}
+	return rooms
+}
+
 // closed wants a set closed.
 func closed(set *v1alpha1.BreakoutSet) { set.Spec.State = v1alpha1.DesiredClosed }
 
@@ -227,9 +300,15 @@ func countdowns(browser *simulator.Client) []string {
 }
 
 // countdown is the data of a count-down-timer signal as the sample app sends it.
-func countdown(end time.Time, minutes float64, warning int, manual bool) string {
-	return fmt.Sprintf(`{"endTime":%d,"period":%g,"countDownTimer":%d,"isManualReturn":%t}`, end.UnixMilli(), minutes,
-		warning, manual)
+func countdown(end time.Time, minutes, warning int) string {
+	return fmt.Sprintf(`{"endTime":%d,"period":%d,"countDownTimer":%d,"isManualReturn":true}`, end.UnixMilli(), minutes,
+		warning)
+}
+
+// withdrawn matches the data of a count-down-timer signal that withdraws a countdown: it ends a year after that time.
+func withdrawn(at time.Time) string {
+	return fmt.Sprintf(`{"endTime":%d,"period":"more than 1000","countDownTimer":0,"isManualReturn":true}`,
+		at.AddDate(1, 0, 0).Truncate(time.Second).UnixMilli())
 }
 
 // revisionsOf are the revisions of the signals that a browser received and that carry one.
@@ -237,10 +316,10 @@ func revisionsOf(browser *simulator.Client) []int64 {
 	GinkgoHelper()
 	var revisions []int64
 	for _, s := range browser.Signals() {
-		if !strings.HasPrefix(s.Data, "{") || s.Data == "{}" {
+		if !strings.HasPrefix(s.Data, "{") {
 			continue
 		}
-		var d heardData
+		var d signalData
 		Expect(json.Unmarshal([]byte(s.Data), &d)).To(Succeed())
 		revisions = append(revisions, d.Revision)
 	}
@@ -278,6 +357,14 @@ func saying(from, text string) func(*v1alpha1.RoomSignal) {
 
 func custom(typ, data string) func(*v1alpha1.RoomSignal) {
 	return func(s *v1alpha1.RoomSignal) { s.Spec.Custom = &v1alpha1.CustomSignal{Type: typ, Data: data} }
+}
+
+// recalling has a signal send people to where they belong by a set.
+func recalling(set string, participants ...v1alpha1.ParticipantName) func(*v1alpha1.RoomSignal) {
+	return func(s *v1alpha1.RoomSignal) {
+		toSet(set)(s)
+		s.Spec.Recall = &v1alpha1.Recall{Participants: participants}
+	}
 }
 
 // within gives a signal a deadline.

@@ -35,7 +35,7 @@ var _ = Describe("Credentials", func() {
 		}
 		keyID := refresh(c, va).Status.KeyID
 		unready := c.watchForUnready()
-		c.Pass(7 * time.Second) // by now nobody is on the way to anywhere
+		c.Pass(rounds) // by now nobody is on the way to anywhere
 		c.mark()
 		began := c.Vendor.LastSeq()
 
@@ -76,7 +76,7 @@ var _ = Describe("Credentials", func() {
 			Expect(call.Status).To(BeElementOf(200, 204), "%s", call.Op)
 			calls[call.Op]++
 		}
-		Expect(calls).To(Equal(map[simulator.Op]int{simulator.OpListArchives: 1, simulator.OpSignal: 3}),
+		Expect(calls).To(Equal(map[simulator.Op]int{simulator.OpListArchives: 1, simulator.OpSignal: 2}),
 			"one probe of the new key, and the new name")
 		Expect(ada.Connected() && ben.Connected()).To(BeTrue())
 		Expect(*unready).To(BeEmpty())

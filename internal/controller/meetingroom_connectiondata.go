@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
-	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
@@ -19,7 +19,7 @@ import (
 // which is the identity everywhere: the same in the main room and in every breakout room, and in the signals. The same
 // participant always gives the same bytes.
 func connectionData(p *v1alpha1.Participant) string {
-	data := encodeJSON(breakout.ParticipantOf(p.Name, roleOf(p)))
+	data := encodeJSON(sampleapp.ParticipantOf(p.Name, roleOf(p)))
 	if len(p.ConnectionData) == 0 {
 		return string(data)
 	}
@@ -36,7 +36,7 @@ func connectionData(p *v1alpha1.Participant) string {
 // sharedConnectionData is the connection data of a shared token. It names nobody: clients with such a token bring their
 // own identity.
 func sharedConnectionData(role v1alpha1.ParticipantRole) string {
-	p := breakout.ParticipantOf("", role)
+	p := sampleapp.ParticipantOf("", role)
 	return string(encodeJSON(struct {
 		Role     string `json:"role"`
 		IsCohost bool   `json:"isCohost"`

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,28 +28,37 @@ func (r *MeetingRoomReconciler) releaseLock(ctx context.Context, s *roomScope) e
 	if lock == nil {
 		return nil
 	}
-	held, err := r.isHeld(ctx, r.Client, s.room, s.now)
-	if err == nil && !held {
-		held, err = r.isHeld(ctx, r.APIReader, s.room, s.now) // the cache may be behind
+	set, err := r.holder(ctx, r.Client, s.room, s.now)
+	if err == nil && set == nil {
+		set, err = r.holder(ctx, r.APIReader, s.room, s.now) // the cache may be behind
 	}
 	if err != nil {
 		s.err = errors.Join(s.err, err)
 		return nil
 	}
-	if held {
+	if set != nil {
 		s.requeueAfter(recheckLock)
+		if set.Status.Timer != nil && s.room.Status.CountdownTime == nil { // it got one after it had opened
+			s.room.Status.CountdownTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
+		}
 		return nil
 	}
 	s.room.Status.ActiveBreakoutSet = nil
 	return nil
 }
 
-// isHeld reports whether the set that has the room still has a right to it.
-func (r *MeetingRoomReconciler) isHeld(
-	ctx context.Context, reader client.Reader, room *v1alpha1.MeetingRoom, now time.Time,
-) (bool, error) {
+// holder is the set that has the room and still has a right to it; nil when there is none.
+func (r *MeetingRoomReconciler) holder(
+	ctx context.Context,
+	reader client.Reader,
+	room *v1alpha1.MeetingRoom,
+	now time.Time,
+) (*v1alpha1.BreakoutSet, error) {
 	set, err := r.lockingSet(ctx, reader, room)
-	return err == nil && set != nil && breakout.Holds(set, now), err
+	if err != nil || set == nil || !breakout.Holds(set, now) {
+		return nil, err
+	}
+	return set, nil
 }
 
 // lockingSet returns the set that has the room, nil if there is none or it is gone.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 )
 
 // RoomSignalReconciler sends RoomSignals, each once, and those for the same meeting in the order of their creation.
@@ -37,7 +38,8 @@ type RoomSignalReconciler struct {
 	// MaxConcurrentReconciles is how many signals are worked on at once.
 	MaxConcurrentReconciles int
 
-	sent *memory[sent]
+	sent       *memory[sent]
+	deliveries *memory[sampleapp.Delivery] // of the sets
 }
 
 // defaultSignalDeadline is how long the operator tries to send a signal that does not say.
@@ -46,6 +48,7 @@ const defaultSignalDeadline = time.Minute
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=roomsignals,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=roomsignals/status,verbs=get;update
 // +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets;meetingrooms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=breakout-operator.io,resources=breakoutsets/status,verbs=get;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile sends one RoomSignal when it is its turn, tries again what failed until its deadline, and deletes it when
@@ -62,7 +65,7 @@ func (r *RoomSignalReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	s := &signalScope{scope: newScope(), signal: signal, stored: signal.DeepCopy()}
 	s.requeueAt(s.deadline())
-	s.recall(r.sent.peek(signal))
+	s.takeOver(r.sent.peek(signal))
 	err := r.send(ctx, s)
 	if err == nil {
 		err = r.writeStatus(ctx, s)

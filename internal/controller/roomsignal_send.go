@@ -20,6 +20,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
@@ -53,6 +54,9 @@ func (r *RoomSignalReconciler) send(ctx context.Context, s *signalScope) error {
 	if failure != nil || s.overdue() {
 		s.hold(failure)
 		return nil
+	}
+	if s.signal.Spec.Recall != nil {
+		return r.recall(ctx, s)
 	}
 	if err := r.plan(ctx, s, to); err != nil || s.signal.Status.CompletionTime != nil {
 		return err
@@ -110,10 +114,10 @@ func (r *RoomSignalReconciler) plan(ctx context.Context, s *signalScope, to *sen
 	}
 	s.recordCreationOrder()
 	for _, target := range to.targets {
-		data := breakout.RoomSignalTo(s.signal, target, to.rooms, to.roster).Data
-		if len(data) > breakout.MaxDataBytes {
-			s.complete(stalled(v1alpha1.SignalTooLargeReason,
-				fmt.Sprintf("the signal's data is over %d bytes: make a shorter one", breakout.MaxDataBytes)))
+		if sampleapp.RoomSignalTo(s.signal, target, to.rooms, to.roster).TooLarge() {
+			s.complete(
+				stalled(v1alpha1.SignalTooLargeReason, "the signal's data is over 8000 bytes: make a shorter one"),
+			)
 			return nil
 		}
 		st.Deliveries = append(st.Deliveries, v1alpha1.SignalDelivery{
@@ -136,8 +140,8 @@ func (r *RoomSignalReconciler) ensureLive(ctx context.Context, signal *v1alpha1.
 	return nil
 }
 
-// recall takes over what is known to have become of the signal and is not in its status yet; nil when nothing is.
-func (s *signalScope) recall(last *sent) {
+// takeOver takes over what is known to have become of the signal and is not in its status yet; nil when nothing is.
+func (s *signalScope) takeOver(last *sent) {
 	if last == nil {
 		return
 	}
@@ -191,10 +195,13 @@ func (r *RoomSignalReconciler) deliver(ctx context.Context, s *signalScope, to *
 
 // deliverOnce sends the signal to one session and records what became of it.
 func deliverOnce(
-	ctx context.Context, to *sending, signal *v1alpha1.RoomSignal, target breakout.SignalTarget,
+	ctx context.Context,
+	to *sending,
+	signal *v1alpha1.RoomSignal,
+	target breakout.SignalTarget,
 	d *v1alpha1.SignalDelivery,
 ) *failure {
-	data := breakout.RoomSignalTo(signal, target, to.rooms, to.roster)
+	data := sampleapp.RoomSignalTo(signal, target, to.rooms, to.roster)
 	err := to.account.Client.Signal(ctx, d.SessionID, vonage.Signal(data))
 	d.Attempts++
 	switch vonage.ClassOf(err) {

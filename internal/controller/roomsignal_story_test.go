@@ -25,7 +25,7 @@ var _ = Describe("A RoomSignal", func() {
 		c = newClassroom("Ada", "Ben")
 		c.open("groups", sim.WithRooms("red=Red team", "blue"), sim.WithPlacements("Ada=red"))
 		ada = c.enter("groups", "red", "Ada")
-		c.Pass(9 * time.Second)
+		c.Pass(rounds)
 		c.onTheSecond()
 		c.mark()
 		c.Vendor.ResetCalls()
@@ -345,6 +345,142 @@ var _ = Describe("A RoomSignal", func() {
 		}))
 	})
 
+	Describe("recalling people", func() {
+		// inLesson is a class with an open set, and everybody's page in its place: Ada, Ben and the host in red, Cleo
+		// in blue.
+		inLesson := func(mode v1alpha1.BreakoutSetMode) (*classroom, *v1alpha1.BreakoutSet) {
+			GinkgoHelper()
+			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
+			c.JoinAll("class")
+			set := c.open("groups", sim.WithRooms("red", "blue"),
+				withMode(mode, "Ada=red", "Ben=red", "Cleo=blue", "Host=red", "Dan=main"))
+			c.Pass(rounds)
+			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "red", "Co": "", "Ada": "red", "Ben": "red",
+				"Cleo": "blue", "Dan": ""}))
+			c.mark()
+			c.Vendor.ResetCalls()
+			return c, set
+		}
+
+		DescribeTable("sends one person to where they belong, and moves nobody else",
+			story(func(mode v1alpha1.BreakoutSetMode, name v1alpha1.ParticipantName) {
+				c, set := inLesson(mode)
+				c.Reload(string(name))
+				before := c.changesOf()
+				c.Pass(time.Minute)
+				Expect(c.People[string(name)].Page.Room()).To(BeEmpty())
+				revision := refresh(c, set).Status.Signals.Revision
+				signal := c.makeSignal("back", recalling("groups", name))
+				c.waitReady(signal)
+				c.waitCondition(signal, v1alpha1.DeliveredCondition, metav1.ConditionTrue, v1alpha1.DeliveredReason)
+				Expect(signal.Status.CompletionTime).NotTo(BeNil())
+				Expect(deliveriesOf(signal)).To(Equal("main: Accepted 0; red: Accepted 0; blue: Accepted 0"))
+				c.waitReady(set)
+				Expect(set.Status.Signals.Moving).To(Equal(names(name)))
+				Expect(set.Status.Signals.Revision).To(And(BeNumerically(">", revision), Equal(signal.Status.Revision)))
+				c.Pass(rounds)
+				Expect(c.inRooms()).To(Equal(map[string]string{"Host": "red", "Co": "", "Ada": "red", "Ben": "red",
+					"Cleo": "blue", "Dan": ""}))
+				before[string(name)]++
+				Expect(c.changesOf()).To(Equal(before))
+				// To the main room and to the other one, and again in two rounds. Red, where they belong, has a leader
+				// and is sent the list.
+				if mode != v1alpha1.ModeChoose {
+					Expect(moveCalls(c)).To(Equal([]string{
+						"class participantMoved", "groups-blue participantMoved", "groups-red participantMoved",
+						"class participantMoved", "groups-blue participantMoved",
+						"class participantMoved", "groups-blue participantMoved",
+					}))
+				}
+				// The plan and its delivery are the set's, and the end of the rounds; the signal's the plan, and what
+				// became of it.
+				Expect(c.wrote("breakoutsets")).To(HaveLen(3))
+				Expect(c.wrote("roomsignals")).To(HaveLen(2))
+			}),
+			Entry("whose page was loaded anew", v1alpha1.ModeAutomatic, v1alpha1.ParticipantName("Ada")),
+			Entry("who is a host", v1alpha1.ModeAutomatic, v1alpha1.ParticipantName("Host")),
+			Entry("also where people choose", v1alpha1.ModeChoose, v1alpha1.ParticipantName("Ada")),
+		)
+
+		It("sends somebody to the main room who belongs there", story(func() {
+			c, set := inLesson(v1alpha1.ModeChoose)
+			c.Choose("Dan", 1)
+			c.Pass(10 * time.Second)
+			Expect(c.People["Dan"].Page.Room()).To(Equal("blue"))
+			c.waitReady(c.makeSignal("back", recalling("groups", "Dan")))
+			c.Pass(rounds)
+			Expect(c.People["Dan"].Page.Room()).To(BeEmpty())
+			Expect(c.People["Dan"].Page.Prompted()).To(BeTrue())
+			c.waitReady(set)
+		}))
+
+		It("refuses names of nobody, and sends nothing", story(func() {
+			c, _ := inLesson(v1alpha1.ModeAutomatic)
+			signal := c.makeSignal("back", recalling("groups", "Ada", "Zoe"))
+			c.waitStalled(signal, v1alpha1.UnknownParticipantReason)
+			Expect(messageOf(signal, v1alpha1.DeliveredCondition)).To(ContainSubstring(`"Zoe"`))
+			Expect(signal.Status.CompletionTime).NotTo(BeNil())
+			c.Pass(time.Minute)
+			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
+			Expect(c.wrote("breakoutsets")).To(BeEmpty())
+		}))
+
+		It("fails where the set is closed, and waits for one that is to open", story(func() {
+			c := newClassroom("Ada")
+			c.onTheSecond()
+			shut := c.makeSet("shut", sim.WithRooms("red"), closed)
+			c.waitReady(shut)
+			c.waitStalled(c.makeSignal("never", recalling("shut", "Ada")), v1alpha1.BreakoutSetNotOpenReason)
+			late, early := c.makeSignal("late", recalling("groups", "Ada"), within(20)),
+				c.makeSignal("early", recalling("groups", "Ada"), within(600))
+			c.waitReconciling(late, v1alpha1.BreakoutSetNotFoundReason)
+			c.Pass(20 * time.Second)
+			c.waitStalled(late, v1alpha1.BreakoutSetNotFoundReason)
+			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
+			c.makeSet("groups", sim.WithRooms("red"))
+			c.Pass(11 * time.Second) // nobody is sent anything twice within ten seconds
+			c.waitReady(early)
+			Expect(late.Status.Revision).To(BeZero())
+		}))
+
+		It("has failed at the deadline where a session could not be sent it; the set goes on", story(func() {
+			c, set := inLesson(v1alpha1.ModeAutomatic)
+			c.Reload("Ada")
+			c.Vendor.AddFault(simulator.Fault{Op: simulator.OpSignal, SessionID: c.main.Status.SessionID,
+				Kind: simulator.FaultStatus, Status: 503})
+			signal := c.makeSignal("back", recalling("groups", "Ada"), within(20))
+			goes(c, signal, "main: Pending 0")
+			c.waitReconciling(signal, v1alpha1.DeliveringReason)
+			c.Pass(20 * time.Second)
+			c.waitStalled(signal, v1alpha1.DeadlineExceededReason)
+			Expect(deliveriesOf(signal)).To(ContainSubstring("main: Failed 0"))
+			c.Vendor.ClearFaults()
+			c.Pass(time.Minute)
+			c.waitReady(set)
+			c.Pass(rounds)
+			Expect(c.People["Ada"].Page.Room()).To(Equal("red"))
+		}))
+
+		It("takes its turn among the signals of a meeting, and is carried out once though the operator dies",
+			story(func() {
+				c, set := inLesson(v1alpha1.ModeAutomatic)
+				c.Reload("Ada")
+				before := c.changesOf()
+				c.killAt("update breakoutsets/groups/status", sim.After)
+				signal := c.makeSignal("back", recalling("groups", "Ada"))
+				c.Settle()
+				c.start()
+				c.Pass(10 * time.Second) // the one before may have sent people somewhere
+				c.waitReady(signal)
+				c.Pass(time.Minute)
+				c.waitReady(set)
+				Expect(c.People["Ada"].Page.Room()).To(Equal("red"))
+				before["Ada"]++
+				Expect(c.changesOf()).To(Equal(before))
+				c.waitReady(c.makeSignal("hello", toSet("groups"), saying("Host", "Welcome back")))
+			}))
+	})
+
 	It("comes in the order of creation when many are made at once", story(func() {
 		c, ada := inGroups()
 		var want []string
@@ -418,3 +554,14 @@ var _ = Describe("A RoomSignal", func() {
 		}))
 	})
 })
+
+// moveCalls are the signals that the vendor got and that send people somewhere, in order, with the room.
+func moveCalls(c *classroom) []string {
+	var calls []string
+	for _, key := range c.did() {
+		if room, found := strings.CutSuffix(key, " signal participantMoved"); found {
+			calls = append(calls, strings.TrimPrefix(room, "vonage post ")+" participantMoved")
+		}
+	}
+	return calls
+}

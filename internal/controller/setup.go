@@ -19,6 +19,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/account"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
 )
 
@@ -46,6 +47,7 @@ type dependencies struct {
 	Options
 	accounts     *account.Registry
 	recheckQueue *RecheckQueue
+	deliveries   *memory[sampleapp.Delivery] // what was sent of each set
 }
 
 // setupFunc registers the controller of one kind.
@@ -66,7 +68,7 @@ func setup(mgr ctrl.Manager, o Options, kinds ...setupFunc) error {
 		return errors.New("setting up the controllers: the operator's namespace is not known")
 	}
 	recheckQueue := NewRecheckQueue()
-	d := &dependencies{Options: o, recheckQueue: recheckQueue,
+	d := &dependencies{Options: o, recheckQueue: recheckQueue, deliveries: newMemory[sampleapp.Delivery](),
 		accounts: account.NewRegistry(mgr.GetClient(), account.Options{
 			Namespace: o.OperatorNamespace,
 			UserAgent: o.UserAgent,
@@ -118,6 +120,7 @@ func setupBreakoutSets(mgr ctrl.Manager, d *dependencies) error {
 		Accounts:                d.accounts,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		MaxConcurrentReconciles: orDefault(d.BreakoutSetWorkers, 16),
+		deliveries:              d.deliveries,
 	}).SetupWithManager(mgr)
 }
 
@@ -128,6 +131,7 @@ func setupRoomSignals(mgr ctrl.Manager, d *dependencies) error {
 		Accounts:                d.accounts,
 		Recorder:                mgr.GetEventRecorder(recorderName),
 		MaxConcurrentReconciles: orDefault(d.RoomSignalWorkers, 8),
+		deliveries:              d.deliveries,
 	}).SetupWithManager(mgr)
 }
 

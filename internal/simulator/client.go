@@ -326,7 +326,7 @@ func (c *Client) Signal(kind, data, toConnection string) (int, error) {
 	if c.info.Role != "publisher" && c.info.Role != "moderator" {
 		return 0, &ConnectError{CodePermissionDenied, "the role " + c.info.Role + " may not signal"}
 	}
-	if rep, bad := checkSignal(true, kind, data); bad {
+	if rep, bad := c.sim.checkSignal(true, kind, data); bad {
 		return 0, &ConnectError{rep.status, rep.reason}
 	}
 	c.ses.mu.Lock()

@@ -41,6 +41,7 @@ type State struct {
 	Projects     []ProjectInfo  `json:"projects"`
 	Latency      LatencySetting `json:"latency"`
 	EmptySession EmptySetting   `json:"emptySession"`
+	SignalSize   SignalSizeMode `json:"signalSize"`
 	Faults       int            `json:"faults"`
 	Calls        int            `json:"calls"`
 	SessionCount int            `json:"sessionCount"`
@@ -191,7 +192,8 @@ func readJSON(r *http.Request, v any) error {
 func (s *Simulator) state(maxSessions int) State {
 	st := State{
 		Time: s.clock.Now(), Projects: s.projectInfos(), Latency: s.latencySetting(), EmptySession: s.emptySetting(),
-		Faults: len(s.Faults()), Calls: s.LastSeq(), Sessions: s.latestSessions(maxSessions),
+		SignalSize: s.opts.SignalSize,
+		Faults:     len(s.Faults()), Calls: s.LastSeq(), Sessions: s.latestSessions(maxSessions),
 	}
 	s.sessions.mu.RLock()
 	defer s.sessions.mu.RUnlock()

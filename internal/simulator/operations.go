@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -240,15 +242,40 @@ var pacific = time.FixedZone("PST", -8*3600)
 
 func createDate(t time.Time) string { return t.In(pacific).Format("Mon Jan 02 15:04:05 MST 2006") }
 
+// signalSize is how long data is, and of what.
+func (s *Simulator) signalSize(data string) (int, string) {
+	if s.opts.SignalSize == SignalSizeEncoded {
+		return stringifiedLength(data), "characters as a JSON string"
+	}
+	return len(data), "bytes"
+}
+
+// stringifiedLength is JSON.stringify(data).length.
+func stringifiedLength(data string) int {
+	n := len(`""`)
+	for _, r := range data {
+		switch {
+		case strings.ContainsRune("\"\\\b\f\n\r\t", r):
+			n += len(`\n`)
+		case r < ' ':
+			n += len(`\u0001`)
+		default:
+			n += utf16.RuneLen(r)
+		}
+	}
+	return n
+}
+
 // checkSignal holds the rules for a signal's contents; true when the reply is a refusal.
-func checkSignal(asJSON bool, kind, data string) (reply, bool) {
+func (s *Simulator) checkSignal(asJSON bool, kind, data string) (reply, bool) {
+	size, of := s.signalSize(data)
 	switch {
 	case len(kind) > maxSignalType:
 		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge,
 			"The signal type is longer than 128 bytes"), true
-	case len(data) > maxSignalData:
+	case size > maxSignalData:
 		return errorReply(asJSON, http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge,
-			"The signal data is longer than 8192 bytes"), true
+			"The signal data is longer than 8192 "+of), true
 	case !signalType.MatchString(kind):
 		return errorReply(asJSON, http.StatusBadRequest, http.StatusBadRequest,
 			"The signal type has characters other than letters, digits, -, _ and ~"), true
@@ -273,7 +300,7 @@ func (s *Simulator) signal(req *request) reply {
 	if json.Unmarshal(raw, &data) != nil {
 		return errorReply(req.asJSON, http.StatusBadRequest, codePayload, "Signal payload 'data' must be a string")
 	}
-	if rep, bad := checkSignal(req.asJSON, kind, data); bad {
+	if rep, bad := s.checkSignal(req.asJSON, kind, data); bad {
 		return rep
 	}
 	ses := s.sessions.get(req.session)

@@ -119,8 +119,10 @@ func TestCreateSessionReply(t *testing.T) {
 	a := as(t, s, Unified).create(url.Values{"p2p.preference": {"disabled"}})
 	got := a.json.([]any)[0].(object)
 	// The keys of captured replies, all of them.
-	want := strings.Fields(`create_dt ice_credential_expiration ice_server ice_servers media_server_hostname messaging_server_url messaging_url
-		partner_id project_id properties session_id session_segment_id session_status status_invalid symphony_address`)
+	want := strings.Fields(
+		`create_dt ice_credential_expiration ice_server ice_servers media_server_hostname messaging_server_url messaging_url
+		partner_id project_id properties session_id session_segment_id session_status status_invalid symphony_address`,
+	)
 	var keys []string
 	for k := range got {
 		keys = append(keys, k)
@@ -247,6 +249,50 @@ func TestSignal(t *testing.T) {
 					if got := cl.Signals(); len(got) != 1 || got[0].Data != tc.wantData ||
 						got[0].Type != call.SignalType || got[0].From != "" || got[0].Seq != 1 {
 						t.Errorf("received %+v", got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestSignalSize counts the length of data both ways.
+func TestSignalSize(t *testing.T) {
+	const at = 8192
+	tests := map[string]struct {
+		data         string
+		raw, encoded int // longest of so many repetitions that are taken
+	}{
+		"letters":            {"a", at, at - 2},
+		"two bytes":          {"é", at / 2, at - 2},
+		"a pair of units":    {"𝒜", at / 4, (at - 2) / 2},
+		"quotes":             {`"`, at, (at - 2) / 2},
+		"backslashes":        {`\`, at, (at - 2) / 2},
+		"ends of lines":      {"\n", at, (at - 2) / 2},
+		"control characters": {"\x01", at, (at - 2) / 6},
+		"line separators":    {"\u2028", at / 3, at - 2},
+		"markup":             {"<", at, at - 2},
+	}
+	for mode, most := range map[SignalSizeMode]func(raw, encoded int) int{
+		"":                func(raw, _ int) int { return raw },
+		SignalSizeRaw:     func(raw, _ int) int { return raw },
+		SignalSizeEncoded: func(_, encoded int) int { return encoded },
+	} {
+		for name, tc := range tests {
+			t.Run(string(mode)+"/"+name, func(t *testing.T) {
+				s := newSimulator(t, Options{SignalSize: mode})
+				c := as(t, s, Unified)
+				sid := s.NewSessionID(appID, false)
+				cl := c.connect(sid, "publisher", "")
+				n := most(tc.raw, tc.encoded)
+				for times, want := range map[int]int{n: 204, n + 1: 413} {
+					data := strings.Repeat(tc.data, times)
+					a := c.json("POST", c.path(sid, "/signal"), object{"type": "x", "data": data})
+					if a.status != want {
+						t.Errorf("%d times %q: status %d, want %d: %s", times, tc.data, a.status, want, a.text)
+					}
+					if _, err := cl.Signal("x", data, ""); (err == nil) != (want == 204) {
+						t.Errorf("%d times %q of a client: %v", times, tc.data, err)
 					}
 				}
 			})

@@ -29,6 +29,8 @@ type Options struct {
 	EmptySession EmptySessionMode
 	// EmptySessionGrace belongs to EmptySessionNoContentAfterUse; zero is for ever.
 	EmptySessionGrace time.Duration
+	// SignalSize says how the length of a signal's data is counted. Default: SignalSizeRaw.
+	SignalSize SignalSizeMode
 	// ForeignSessionStatus answers a malformed session ID or one of another project: 400 (default) or 404.
 	ForeignSessionStatus int
 	// BadBearerStatus answers a bearer token that is no good Vonage JWT: 403 (default) or 401.
@@ -100,6 +102,10 @@ func New(o Options) *Simulator {
 	s := &Simulator{opts: o, clock: o.Clock, log: o.Logger, opLatency: map[Op]time.Duration{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.done = s.ctx.Done()
+	if o.SignalSize != SignalSizeRaw && o.SignalSize != SignalSizeEncoded {
+		panic(fmt.Sprintf("simulator: unknown way to count the size of signals %q: give %s or %s", o.SignalSize,
+			SignalSizeRaw, SignalSizeEncoded))
+	}
 	s.projects.Store(&map[string]*Project{})
 	for _, p := range o.Projects {
 		if err := s.AddProject(p); err != nil {
@@ -129,6 +135,9 @@ func withDefaults(o *Options) {
 	}
 	if o.EmptySession == "" {
 		o.EmptySession = EmptySessionNotFound
+	}
+	if o.SignalSize == "" {
+		o.SignalSize = SignalSizeRaw
 	}
 	if o.ForeignSessionStatus == 0 {
 		o.ForeignSessionStatus = http.StatusBadRequest

@@ -32,6 +32,18 @@ const (
 	EmptySessionNoContentAfterUse EmptySessionMode = "NoContentAfterUse"
 )
 
+// SignalSizeMode says how the length of a signal's data is counted, of which there may be 8192. The vendor documents
+// 8 kB and not of what; its JavaScript SDK counts the encoded length. A client has to live with both.
+type SignalSizeMode string
+
+const (
+	// SignalSizeRaw counts the bytes of the data as they are. The default.
+	SignalSizeRaw SignalSizeMode = "raw"
+	// SignalSizeEncoded counts as JSON.stringify(data).length does: UTF-16 code units of the data as a JSON string,
+	// with its quotes and escapes.
+	SignalSizeEncoded SignalSizeMode = "encoded"
+)
+
 // Op names an operation of the vendor's API.
 type Op string
 

@@ -359,8 +359,11 @@ func TestListConnectionsReplies(t *testing.T) {
 		if i > 0 {
 			big.WriteString(",")
 		}
-		fmt.Fprintf(&big,
-			`{ "connectionId": "09141e29-8770-439b-b180-%012d", "connectionState": "Connected", "createdAt": 1767225660101 }`, i)
+		fmt.Fprintf(
+			&big,
+			`{ "connectionId": "09141e29-8770-439b-b180-%012d", "connectionState": "Connected", "createdAt": 1767225660101 }`,
+			i,
+		)
 	}
 	big.WriteString(`]}`)
 	tests := map[string]struct {

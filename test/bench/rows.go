@@ -33,6 +33,7 @@ var rows = []row{
 	{"breakout-200", func(b *bench, ctx context.Context) ([]*result, error) {
 		return b.breakout(ctx, 200, 200, "≤ 2 s, ratio ≤ 1.5")
 	}},
+	{"edit-500", (*bench).edit},
 	{"rooms-2000", (*bench).atOnce},
 	{"one-room", (*bench).oneRoom},
 	{"outage-2000", (*bench).outage},
@@ -139,6 +140,108 @@ func (b *bench) breakout(ctx context.Context, rooms, people int, target string) 
 		return b.removeAll(ctx)
 	})
 	return []*result{res}, err
+}
+
+// edit measures from an edit of a large open set to everybody concerned having been sent it, with the vendor's 200
+// calls a second: one person is moved, and one room is renamed.
+func (b *bench) edit(ctx context.Context) ([]*result, error) {
+	rooms, people := b.count(500), b.count(1000)
+	moved := &result{
+		Name: fmt.Sprintf("one of %d people moved among %d rooms, 200 calls/s; vendor 100 ms", people, rooms),
+		Unit: "s", Target: "≤ 2 s, ≤ 3 sessions",
+	}
+	renamed := &result{
+		Name:   fmt.Sprintf("one of %d rooms renamed, the same", rooms),
+		Unit:   "s",
+		Target: "≤ 2 s, 2 sessions",
+	}
+	if err := b.limit(ctx, 200, 20); err != nil {
+		return nil, err
+	}
+	b.Simulator.SetLatency(100 * time.Millisecond)
+	defer b.Simulator.SetLatency(0)
+	err := b.runs(func(int) error {
+		err := b.withOperator(ctx, func(*rig.Operator) error {
+			main := b.newClass(people)
+			main.Spec.Tokens = &v1alpha1.TokensSpec{Delivery: v1alpha1.TokenDeliverySecret}
+			if err := b.Client.Create(ctx, main); err != nil {
+				return err
+			}
+			if _, err := b.tracker.awaitReady(ctx, main.Name); err != nil {
+				return err
+			}
+			set := b.newSet(main.Name, rooms)
+			if err := b.Client.Create(ctx, set); err != nil {
+				return err
+			}
+			if _, err := b.tracker.awaitReady(ctx, "set "+set.Name); err != nil {
+				return err
+			}
+			for _, edit := range []struct {
+				res    *result
+				change func(*v1alpha1.BreakoutSet)
+			}{
+				{moved, func(set *v1alpha1.BreakoutSet) {
+					other := set.Status.Rooms[len(set.Status.Rooms)-1].Name
+					set.Spec.Assignment = &v1alpha1.AssignmentSpec{Placements: []v1alpha1.Placement{
+						{Participant: set.Status.Rooms[0].Participants[0], Room: other},
+					}}
+				}},
+				{renamed, func(set *v1alpha1.BreakoutSet) { set.Spec.Rooms[1].DisplayName = "Renamed" }},
+			} {
+				if err := b.quiet(ctx, set); err != nil {
+					return err
+				}
+				edit.change(set)
+				called := b.Simulator.LastSeq()
+				b.tracker.forget()
+				began := time.Now()
+				if err := b.Client.Update(ctx, set); err != nil {
+					return err
+				}
+				last, err := b.tracker.awaitReady(ctx, "set "+set.Name)
+				if err != nil {
+					return err
+				}
+				edit.res.Values = append(edit.res.Values, last.Sub(began).Seconds())
+				sessions, signals := map[string]bool{}, 0
+				for _, call := range b.Simulator.CallsSince(called) {
+					if call.Op == simulator.OpSignal {
+						sessions[call.SessionID] = true
+						signals++
+					}
+				}
+				edit.res.note("sessions", "", float64(len(sessions)))
+				edit.res.note("signals", "", float64(signals))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return b.removeAll(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []*result{moved, renamed}, b.limit(ctx, 10000, 20000)
+}
+
+// quiet waits until a set is Ready and nobody is on the move, and reads it.
+func (b *bench) quiet(ctx context.Context, set *v1alpha1.BreakoutSet) error {
+	return fixture.Await(ctx, patience, func(ctx context.Context) error {
+		if err := fixture.Refresh(ctx, b.Client, set); err != nil {
+			return err
+		}
+		if s := set.Status.Signals; len(s.Sessions)+len(s.Moving) > 0 {
+			return fmt.Errorf(
+				"signals are being sent: %d sessions, %d people on the move",
+				len(s.Sessions),
+				len(s.Moving),
+			)
+		}
+		return fixture.IsReady(set)
+	})
 }
 
 // newClass is a room of so many people, one host among them, not created yet.

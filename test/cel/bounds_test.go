@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -68,6 +67,7 @@ var bounds = map[string]map[string][]string{
 		"status.activeBreakoutSet.name":        {"minLength=1", "maxLength=63"},
 		"status.activeBreakoutSet.uid":         {"minLength=1", "maxLength=64"},
 		"status.conditions":                    {"maxItems=16", "unique=type"},
+		"status.countdownTime":                 {"format=date-time"},
 		"status.observedGeneration":            {"minimum=-1"},
 		"status.projectID":                     {"minLength=1", "maxLength=64"},
 		"status.sessionID":                     {"minLength=1", "maxLength=255"},
@@ -151,73 +151,38 @@ var bounds = map[string]map[string][]string{
 		"status.readyRooms":                {"minimum=0"},
 		"status.replicas":                  {"minimum=0"},
 		"status.roomSummary":               {"maxLength=16"},
-		"status.rooms":                     {"maxItems=500"},
+		"status.rooms":                     {"maxItems=1000"},
 		"status.rooms[]": {
 			"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID",
 		},
-		"status.rooms[].displayName":                 {"minLength=1", "maxLength=80"},
-		"status.rooms[].maxParticipants":             {"minimum=0", "maximum=1000"},
-		"status.rooms[].meetingRoomName":             {"minLength=1", "maxLength=253"},
-		"status.rooms[].name":                        {"minLength=1", "maxLength=40", dnsLabel},
-		"status.rooms[].participants":                {"maxItems=1000"},
-		"status.rooms[].participants[]":              {"minLength=1", "maxLength=64"},
-		"status.rooms[].sessionID":                   {"minLength=1", "maxLength=255"},
-		"status.signals.failed":                      {"maxItems=1501"},
-		"status.signals.failed[]":                    {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.formerNames":                 {"maxItems=500"},
-		"status.signals.formerNames[]":               {"required=displayName", "required=room"},
-		"status.signals.formerNames[].displayName":   {"minLength=1", "maxLength=80"},
-		"status.signals.formerNames[].room":          {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.missing":                     {"maxItems=1501"},
-		"status.signals.missing[]":                   {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.added":               {"maxItems=500"},
-		"status.signals.pending.added[]":             {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.announcement":        {"enum=Opening|Closing|Resend"},
-		"status.signals.pending.edited":              {"maxItems=500"},
-		"status.signals.pending.edited[]":            {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.moved":               {"maxItems=1000"},
-		"status.signals.pending.moved[]":             {"required=from", "required=participant"},
-		"status.signals.pending.moved[].from":        {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.moved[].notBefore":   {"format=date-time"},
-		"status.signals.pending.moved[].participant": {"minLength=1", "maxLength=64"},
-		"status.signals.pending.newRooms":            {"maxItems=500"},
-		"status.signals.pending.newRooms[]":          {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.formerEnds":          {"maxItems=8"},
-		"status.signals.pending.formerEnds[]":        {"format=date-time"},
-		"status.signals.pending.notBefore":           {"format=date-time"},
-		"status.signals.pending.removed":             {"maxItems=1000"},
-		"status.signals.pending.removed[]": {
-			"required=displayName", "required=meetingRoomName", "required=name", "required=sessionID",
-		},
-		"status.signals.pending.removed[].displayName":     {"minLength=1", "maxLength=80"},
-		"status.signals.pending.removed[].maxParticipants": {"minimum=0", "maximum=1000"},
-		"status.signals.pending.removed[].meetingRoomName": {"minLength=1", "maxLength=253"},
-		"status.signals.pending.removed[].name":            {"minLength=1", "maxLength=40", dnsLabel},
-		"status.signals.pending.removed[].participants":    {"maxItems=1000"},
-		"status.signals.pending.removed[].participants[]":  {"minLength=1", "maxLength=64"},
-		"status.signals.pending.removed[].sessionID":       {"minLength=1", "maxLength=255"},
-		"status.signals.pending.roles":                     {"maxItems=1000"},
-		"status.signals.pending.roles[]":                   {"minLength=1", "maxLength=64"},
-		"status.signals.pending.timer":                     {"enum=Set|Clear|Cleared"},
-		"status.signals.recentMoves":                       {"maxItems=64"},
-		"status.signals.recentMoves[]":                     {"required=time"},
-		"status.signals.recentMoves[].participants":        {"maxItems=1000"},
-		"status.signals.recentMoves[].participants[]":      {"minLength=1", "maxLength=64"},
-		"status.signals.recentMoves[].time":                {"format=date-time"},
-		"status.signals.renamedAt":                         {"format=date-time"},
-		"status.signals.revision":                          {"minimum=0"},
-		"status.signals.settledAt":                         {"format=date-time"},
-		"status.signals.startedAt":                         {"format=date-time"},
-		"status.state":                                     {"maxLength=32"},
-		"status.timer": {
-			"required=durationSeconds", "required=endTime", "required=returnMode",
-		},
-		"status.timer.durationSeconds": {"minimum=1", "maximum=86400"},
-		"status.timer.endTime":         {"format=date-time"},
-		"status.timer.returnMode":      {"enum=Automatic|Manual"},
-		"status.timer.warningSeconds":  {"minimum=0", "maximum=3600"},
-		"status.unassigned":            {"maxItems=1000"},
-		"status.unassigned[]":          {"minLength=1", "maxLength=64"},
+		"status.rooms[].displayName":           {"minLength=1", "maxLength=80"},
+		"status.rooms[].maxParticipants":       {"minimum=0", "maximum=1000"},
+		"status.rooms[].meetingRoomName":       {"minLength=1", "maxLength=253"},
+		"status.rooms[].name":                  {"minLength=1", "maxLength=40", dnsLabel},
+		"status.rooms[].participants":          {"maxItems=1000"},
+		"status.rooms[].participants[]":        {"minLength=1", "maxLength=64"},
+		"status.rooms[].sessionID":             {"minLength=1", "maxLength=255"},
+		"status.rooms[].state":                 {"enum=Leaving"},
+		"status.signals.deliveredTime":         {"format=date-time"},
+		"status.signals.moving":                {"maxItems=1000"},
+		"status.signals.moving[]":              {"minLength=1", "maxLength=64"},
+		"status.signals.revision":              {"minimum=0"},
+		"status.signals.sessions":              {"maxItems=1001", "unique=room"},
+		"status.signals.sessions[]":            {"required=reason", "required=room", "required=time"},
+		"status.signals.sessions[].messages":   {"maxItems=8"},
+		"status.signals.sessions[].messages[]": {"enum=Countdown|Rooms|Opening|Added|Moves|Removal|Prompt|Roles"},
+		"status.signals.sessions[].reason":     {"minLength=1", "maxLength=64"},
+		"status.signals.sessions[].revision":   {"minimum=0"},
+		"status.signals.sessions[].room":       {"minLength=1", "maxLength=40", dnsLabel},
+		"status.signals.sessions[].time":       {"format=date-time"},
+		"status.state":                         {"maxLength=32"},
+		"status.timer":                         {"required=endTime", "required=returnMode"},
+		"status.timer.durationSeconds":         {"minimum=1", "maximum=86400"},
+		"status.timer.endTime":                 {"format=date-time"},
+		"status.timer.returnMode":              {"enum=Automatic|Manual"},
+		"status.timer.warningSeconds":          {"minimum=0", "maximum=3600"},
+		"status.unassigned":                    {"maxItems=1000"},
+		"status.unassigned[]":                  {"minLength=1", "maxLength=64"},
 	},
 	"roomsignals": {
 		"":                              {"required=spec"},
@@ -235,6 +200,9 @@ var bounds = map[string]map[string][]string{
 		"spec.raiseHand":                {"required=participant", "required=room"},
 		"spec.raiseHand.participant":    {"minLength=1", "maxLength=64"},
 		"spec.raiseHand.room":           {"minLength=1", "maxLength=40", dnsLabel},
+		"spec.recall":                   {"required=participants"},
+		"spec.recall.participants":      {"minItems=1", "maxItems=1000", "unique=items"},
+		"spec.recall.participants[]":    {"minLength=1", "maxLength=64"},
 		"spec.rooms":                    {"minItems=1", "maxItems=501", "unique=items"},
 		"spec.rooms[]":                  {"minLength=1", "maxLength=40", dnsLabel},
 		"spec.ttlSecondsAfterFinished":  {"minimum=0", "maximum=2592000"},
@@ -248,6 +216,7 @@ var bounds = map[string]map[string][]string{
 		"status.deliveries[].sessionID": {"minLength=1", "maxLength=255"},
 		"status.observedGeneration":     {"minimum=-1"},
 		"status.order":                  {"minimum=0"},
+		"status.revision":               {"minimum=0"},
 	},
 }
 
@@ -283,6 +252,7 @@ status:
   projectID: "12345678"
   sessionID: 1_abcdefgh
   activeBreakoutSet: {name: groups, uid: 3f2504e0-4f89-41d3-9a0c-0305e82c3301}
+  countdownTime: "2026-11-23T09:00:00Z"
   conditions: [{type: Ready, status: "True", reason: Fine, message: "", lastTransitionTime: "2026-11-23T09:00:00Z"}]
   tokens:
   - participant: Ada
@@ -336,29 +306,13 @@ status:
   lastHandledResend: again
   conditions: [{type: Ready, status: "True", reason: Fine, message: "", lastTransitionTime: "2026-11-23T09:00:00Z"}]
   rooms: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh,
-    maxParticipants: 5, participants: [Ada]}]
+    maxParticipants: 5, participants: [Ada], state: Leaving}]
   timer: {endTime: "2026-11-23T09:15:00Z", durationSeconds: 900, warningSeconds: 30, returnMode: Automatic}
   signals:
     revision: 1
-    missing: [red]
-    failed: [red]
-    settledAt: "2026-11-23T09:15:00.000000Z"
-    startedAt: "2026-11-23T09:15:00.000000Z"
-    renamedAt: "2026-11-23T09:15:00.000000Z"
-    formerNames: [{room: red, displayName: Crimson team}]
-    recentMoves: [{time: "2026-11-23T09:15:00.000000Z", participants: [Ada]}]
-    pending:
-      announcement: Opening
-      added: [red]
-      newRooms: [red]
-      edited: [red]
-      removed: [{name: red, displayName: Red team, meetingRoomName: groups-red, sessionID: 1_abcdefgh,
-        maxParticipants: 5, participants: [Ada]}]
-      moved: [{participant: Ada, from: red, notBefore: "2026-11-23T09:15:00.000000Z"}]
-      timer: Set
-      formerEnds: ["2026-11-23T09:15:00Z"]
-      roles: [Ada]
-      notBefore: "2026-11-23T09:15:00.000000Z"
+    deliveredTime: "2026-11-23T09:15:00.000000Z"
+    sessions: [{room: red, revision: 1, time: "2026-11-23T09:15:00.000000Z", reason: Repeating, messages: [Moves]}]
+    moving: [Ada]
 `, `
 spec:
   meetingRoomRef: {name: algebra-101}
@@ -374,6 +328,7 @@ status:
   observedGeneration: 1
   completionTime: "2026-11-23T09:00:00Z"
   order: 1
+  revision: 1
   conditions: [{type: Ready, status: "True", reason: Fine, message: "", lastTransitionTime: "2026-11-23T09:00:00Z"}]
   deliveries: [{room: main, sessionID: 1_abcdefgh, result: Accepted, attempts: 1}]
 `, `
@@ -385,6 +340,10 @@ spec:
 spec:
   breakoutSetRef: {name: groups}
   custom: {type: my-signal, data: x}
+`, `
+spec:
+  breakoutSetRef: {name: groups}
+  recall: {participants: [Ada]}
 `},
 }
 
@@ -675,8 +634,8 @@ func items(path string, example any, n int) []any {
 			if strings.HasSuffix(path, "shared") {
 				list[i] = role(i)
 			}
-			if _, err := time.Parse(time.RFC3339, item); err == nil {
-				list[i] = item
+			if strings.HasSuffix(path, "messages") {
+				list[i] = item // of an enum, in a list that may have it twice
 			}
 		}
 	}

@@ -6,7 +6,6 @@ package cel
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +106,7 @@ func maximumRoom(
 		ProjectID:          fixture.ProjectID,
 		SessionID:          sessionID(0),
 		ActiveBreakoutSet:  &v1alpha1.ActiveBreakoutSet{Name: strings.Repeat("b", 63), UID: fixture.ProjectID},
+		CountdownTime:      &moment,
 	}
 	token := func(i int, role v1alpha1.ParticipantRole) v1alpha1.TokenStatus {
 		status := v1alpha1.TokenStatus{
@@ -138,9 +138,9 @@ func maximumRoom(
 	return room
 }
 
-// maximumSet returns a set of 500 rooms with 1000 people placed, and the largest status that a plan can have: all rooms
-// told, everybody on the way to another room a moment after having been sent to one, and no session told yet.
-func maximumSet(char string) *v1alpha1.BreakoutSet {
+// maximumSet returns a set of 500 rooms with 1000 people placed, and the largest status that a plan can have: everybody
+// is on the move, so many rooms are being left, and no session could be sent anything yet.
+func maximumSet(char string, leaving int) *v1alpha1.BreakoutSet {
 	set := &v1alpha1.BreakoutSet{Spec: v1alpha1.BreakoutSetSpec{
 		MeetingRoomRef:    v1alpha1.LocalObjectReference{Name: strings.Repeat("m", 63)},
 		State:             v1alpha1.DesiredOpen,
@@ -155,10 +155,6 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 			Session: maximumSession(), Tokens: maximumTokens(v1alpha1.TokenDeliverySecret),
 		},
 	}}
-	pending := &v1alpha1.PendingSignals{
-		Announcement: v1alpha1.AnnounceResend, Timer: v1alpha1.TimerSet,
-		FormerEnds: slices.Repeat([]metav1.Time{moment}, 8), NotBefore: &microMoment,
-	}
 	set.Status = v1alpha1.BreakoutSetStatus{
 		Conditions:         maximumConditions(),
 		ObservedGeneration: 1,
@@ -179,9 +175,10 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 		},
 		LastHandledResend: strings.Repeat("r", 253),
 		Signals: v1alpha1.SignalsStatus{
-			Revision: moment.UnixMilli(), Pending: pending, Missing: []v1alpha1.BreakoutRoomName{v1alpha1.MainRoomName},
-			StartedAt: &microMoment, SettledAt: &microMoment, RenamedAt: &microMoment,
-			RecentMoves: []v1alpha1.RecentMoves{{Time: microMoment}},
+			Revision: moment.UnixMilli(), DeliveredTime: &microMoment,
+			Sessions: []v1alpha1.SessionSignals{
+				lagging(v1alpha1.MainRoomName, v1alpha1.SignalOpening, v1alpha1.SignalPrompt),
+			},
 		},
 	}
 	for i := range maxRooms {
@@ -195,20 +192,46 @@ func maximumSet(char string) *v1alpha1.BreakoutSet {
 			SessionID: sessionID(i), MaxParticipants: 1000,
 			Participants: []v1alpha1.ParticipantName{participantName(i, char), participantName(i+maxRooms, char)},
 		})
-		set.Status.Signals.Missing = append(set.Status.Signals.Missing, room.Name)
-		pending.Edited = append(pending.Edited, room.Name)
+		set.Status.Signals.Sessions = append(set.Status.Signals.Sessions, lagging(room.Name))
+	}
+	for i := maxRooms; i < maxRooms+leaving; i++ {
+		set.Status.Rooms = append(set.Status.Rooms, v1alpha1.BreakoutRoomStatus{
+			Name: roomName(i), DisplayName: filled(i, 64, char),
+			MeetingRoomName: strings.Repeat("b", 63) + "-" + string(roomName(i)),
+			SessionID:       sessionID(i), MaxParticipants: 1000, State: v1alpha1.RoomLeaving,
+		})
+		set.Status.Signals.Sessions = append(set.Status.Signals.Sessions, lagging(roomName(i)))
 	}
 	for i := range maxParticipants {
 		name := participantName(i, char)
 		set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements, v1alpha1.Placement{
 			Participant: name, Room: roomName(i % maxRooms),
 		})
-		pending.Moved = append(pending.Moved, v1alpha1.PendingMove{
-			Participant: name, From: roomName((i + 1) % maxRooms), NotBefore: &microMoment,
-		})
-		set.Status.Signals.RecentMoves[0].Participants = append(set.Status.Signals.RecentMoves[0].Participants, name)
+		set.Status.Signals.Moving = append(set.Status.Signals.Moving, name)
 	}
 	return set
+}
+
+// lagging is a session that could not be sent anything yet of all that any may be owed, and more.
+func lagging(room v1alpha1.BreakoutRoomName, more ...v1alpha1.SignalKind) v1alpha1.SessionSignals {
+	return v1alpha1.SessionSignals{
+		Room: room, Revision: moment.UnixMilli() - 1, Time: microMoment, Reason: v1alpha1.CredentialsRejectedReason,
+		Messages: append([]v1alpha1.SignalKind{
+			v1alpha1.SignalCountdown, v1alpha1.SignalRooms, v1alpha1.SignalAdded, v1alpha1.SignalMoves,
+			v1alpha1.SignalRemoval, v1alpha1.SignalRoles,
+		}, more...),
+	}
+}
+
+// maximumRecall returns a recall of everybody in the largest set.
+func maximumRecall() *v1alpha1.RoomSignal {
+	signal := maximumSignal()
+	signal.Spec.Rooms, signal.Spec.Custom, signal.Spec.Recall = nil, nil, &v1alpha1.Recall{}
+	signal.Status.Revision = moment.UnixMilli()
+	for i := range maxParticipants {
+		signal.Spec.Recall.Participants = append(signal.Spec.Recall.Participants, participantName(i, script))
+	}
+	return signal
 }
 
 // maximumSignal returns a signal to all rooms of the largest set.
@@ -267,7 +290,7 @@ func maximumAccount() *v1alpha1.VonageAccount {
 var maximum = map[string]client.Object{
 	"vonageaccounts": maximumAccount(),
 	"meetingrooms":   maximumRoom(maxParticipants, ascii, true, v1alpha1.TokenDeliverySecret, 0),
-	"breakoutsets":   maximumSet(ascii),
+	"breakoutsets":   maximumSet(ascii, maxRooms),
 	"roomsignals":    maximumSignal(),
 }
 
@@ -318,12 +341,16 @@ func TestMaximum(t *testing.T) {
 			object:   maximumRoom(maxStatusTokens, script, false, v1alpha1.TokenDeliveryStatus, 3600),
 			edit:     `{"spec": {"displayName": "Other"}}`,
 		},
-		"set of 500 rooms and 1000 people": {
-			resource: "breakoutsets", object: maximumSet(ascii), edit: `{"spec": {"state": "Closed"}}`,
+		"set of 500 rooms, as many that are being left, and 1000 people": {
+			resource: "breakoutsets", object: maximumSet(ascii, maxRooms), edit: `{"spec": {"state": "Closed"}}`,
 		},
-		"set of 500 rooms and 1000 people with names of three-byte characters": {
-			resource: "breakoutsets", object: maximumSet(han), edit: `{"spec": {"state": "Closed"}}`,
+		// With 400 rooms that are being left it would be too large for etcd.
+		"set of 500 rooms, 350 that are being left, and 1000 people, with names of three-byte characters": {
+			resource: "breakoutsets", object: maximumSet(han, 350), edit: `{"spec": {"state": "Closed"}}`,
 			withoutManagedFields: true,
+		},
+		"recall of 1000 people with names of four-byte characters": {
+			resource: "roomsignals", object: maximumRecall(), edit: `{"metadata": {"labels": {"edited": "yes"}}}`,
 		},
 		"signal to 501 rooms": {
 			resource: "roomsignals", object: maximumSignal(), edit: `{"metadata": {"labels": {"edited": "yes"}}}`,

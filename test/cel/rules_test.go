@@ -87,7 +87,8 @@ const (
 	signalFixed  = "spec: Invalid value: a RoomSignal is immutable: make another one"
 	signalRefs   = "spec: Invalid value: exactly one of meetingRoomRef and breakoutSetRef must be given"
 	signalRooms  = "spec.rooms: Invalid value: rooms goes only with breakoutSetRef"
-	signalBody   = "spec: Invalid value: exactly one of message, raiseHand and custom must be given"
+	signalBody   = "spec: Invalid value: exactly one of message, raiseHand, custom and recall must be given"
+	signalRecall = "spec.recall: Invalid value: recall goes with breakoutSetRef and without rooms"
 	dataTooLarge = "spec.custom.data: Invalid value: %q: data has at most 8000 bytes"
 	typeReserved = "spec.custom.type: Invalid value: %q: this type belongs to the operator: use message or " +
 		"raiseHand, or another type"
@@ -165,12 +166,14 @@ func accountRules() map[string]rule {
 			edit:      `{spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: {team: maths}}}}}`,
 			basicOnly: true,
 		},
-		"from Selector with empty one": {edit: `{spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: null, matchExpressions: null}}}}`},
-		"allowedNamespaces removed":    {edit: `{spec: {allowedNamespaces: null}}`},
-		"selector of 64":               {edit: selector(64, 64, 64), basicOnly: true},
-		"selector of 65 labels":        {edit: selector(65, 0, 0), want: selectorTooLarge},
-		"selector of 65 expressions":   {edit: selector(0, 65, 1), want: selectorTooLarge},
-		"selector of 65 values":        {edit: selector(0, 1, 65), want: selectorTooLarge},
+		"from Selector with empty one": {
+			edit: `{spec: {allowedNamespaces: {from: Selector, selector: {matchLabels: null, matchExpressions: null}}}}`,
+		},
+		"allowedNamespaces removed":  {edit: `{spec: {allowedNamespaces: null}}`},
+		"selector of 64":             {edit: selector(64, 64, 64), basicOnly: true},
+		"selector of 65 labels":      {edit: selector(65, 0, 0), want: selectorTooLarge},
+		"selector of 65 expressions": {edit: selector(0, 65, 1), want: selectorTooLarge},
+		"selector of 65 values":      {edit: selector(0, 1, 65), want: selectorTooLarge},
 	},
 		each("endpoint ",
 			[]string{
@@ -222,7 +225,8 @@ func roomRules() map[string]rule {
 	return merged(map[string]rule{
 		"session changed": {
 			before: routed,
-			edit:   `{spec: {session: {mediaMode: Relayed, archiveMode: null, archiveName: null, archiveResolution: null}}}`, want: sessionFixed,
+			edit:   `{spec: {session: {mediaMode: Relayed, archiveMode: null, archiveName: null, archiveResolution: null}}}`,
+			want:   sessionFixed,
 		},
 		"session field added": {
 			before: routed, edit: `{spec: {session: {location: 203.0.113.7}}}`, want: sessionFixed,
@@ -498,7 +502,8 @@ func setRules() map[string]rule {
 
 		"template.session changed": {
 			before: routed,
-			edit:   `{spec: {template: {session: {mediaMode: Relayed, archiveMode: null, archiveName: null, archiveResolution: null}}}}`, want: templateFixed,
+			edit:   `{spec: {template: {session: {mediaMode: Relayed, archiveMode: null, archiveName: null, archiveResolution: null}}}}`,
+			want:   templateFixed,
 		},
 		"template.session added": {
 			before: `{spec: {template: {session: null}}}`, edit: routed, want: templateFixed,
@@ -575,6 +580,7 @@ func signalRules() map[string]rule {
 	const (
 		toSet  = `{spec: {meetingRoomRef: null, breakoutSetRef: {name: groups}}}`
 		silent = `{spec: {message: null, custom: null}}`
+		toAll  = `{spec: {message: null, custom: null, meetingRoomRef: null, breakoutSetRef: {name: groups}, rooms: null}}`
 	)
 	reserved := []string{
 		"breakout-room", "count-down-timer", "message", "raise-hand", "update-participant", "data-refreshed",
@@ -629,8 +635,29 @@ func signalRules() map[string]rule {
 			want: signalBody,
 		},
 		"three bodies": {
-			create: true, before: silent,
-			edit: `{spec: {message: {from: Ms Jones, text: Hello}, raiseHand: {participant: Ada, room: red}, custom: {type: my-signal}}}`, want: signalBody,
+			create: true,
+			before: silent,
+			edit:   `{spec: {message: {from: Ms Jones, text: Hello}, raiseHand: {participant: Ada, room: red}, custom: {type: my-signal}}}`,
+			want:   signalBody,
+		},
+		"message and recall": {
+			create: true,
+			before: toAll,
+			edit:   `{spec: {message: {from: Ms Jones, text: Hello}, recall: {participants: [Ada]}}}`,
+			want:   signalBody,
+		},
+		"recall": {create: true, before: toAll, edit: `{spec: {recall: {participants: [Ada, Luis]}}}`},
+		"recall with meetingRoomRef": {
+			create: true,
+			before: silent,
+			edit:   `{spec: {meetingRoomRef: {name: algebra-101}, breakoutSetRef: null, rooms: null, recall: {participants: [Ada]}}}`,
+			want:   signalRecall,
+		},
+		"recall with rooms": {
+			create: true,
+			before: toAll,
+			edit:   `{spec: {rooms: [red], recall: {participants: [Ada]}}}`,
+			want:   signalRecall,
 		},
 		"data of 8000 bytes": {create: true, edit: custom("my-signal", large)},
 		"data of 8001 bytes": {

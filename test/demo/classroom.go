@@ -17,20 +17,44 @@ import (
 type person struct {
 	name        string
 	meeting     string // the meeting room's object name
+	joined      joining
 	page        *browser.Client
 	connections []*simulator.Client // oldest first; the page listens to the latest
-	heard       []heard
+	received    []received
 	expelled    bool     // the vendor ended the connection, and the page stays where it is: nowhere
 	warned      int      // for how many seconds before the end the page showed a countdown, at most
 	problems    []string // what went wrong in the browser
+
+	// back is when the browser has its network again; zero when it has it.
+	back time.Time
+
+	// before is how often the person changed rooms on pages that were open before this one.
+	before int
 }
 
-// heard is a signal that a person received.
-type heard struct {
+// changes is how often the person changed rooms.
+func (p *person) changes() int { return p.before + p.page.Changes() }
+
+// failures are what went wrong in the browser.
+func (p *person) failures() []string {
+	failures := slices.Concat(p.problems, p.page.Errors(), p.page.Refusals())
+	if !p.page.Visible() {
+		failures = append(failures, "nobody sees or hears them")
+	}
+	if n := p.page.Deletions(); n > 0 {
+		failures = append(failures, fmt.Sprintf("the page asked %d times to delete the rooms", n))
+	}
+	return failures
+}
+
+// received is a signal that a person received.
+type received struct {
 	session, typ, data string
+
+	at time.Time
 }
 
-func (h heard) name() string { return signalName(h.typ, h.data) }
+func (h received) name() string { return signalName(h.typ, h.data) }
 
 // classroom is all people with their browsers, of all meetings. It is used by one goroutine.
 type classroom struct {
@@ -42,7 +66,7 @@ type classroom struct {
 	// roomOf is what people call the room with that session.
 	roomOf func(session string) string
 
-	// moved is told that somebody left rooms and entered others.
+	// moved is called when somebody left rooms and entered others.
 	moved func(p *person, from, to []string)
 
 	people []*person
@@ -69,8 +93,22 @@ func (c *classroom) join(j joining, now time.Time) error {
 			return fmt.Errorf("let %s join: %w", j.name, err)
 		}
 	}
-	p := &person{name: j.name, meeting: j.main.ID}
+	p := &person{name: j.name, meeting: j.main.ID, joined: j}
 	c.remember(j.name, j.main.SessionID, j.token)
+	c.load(p, now)
+	connection, err := c.vendor.Connect(j.token)
+	if err != nil {
+		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", j.name,
+			j.main.ID, err)
+	}
+	p.connections = []*simulator.Client{connection}
+	c.people = append(c.people, p)
+	return nil
+}
+
+// load opens the page of the main room.
+func (c *classroom) load(p *person, now time.Time) {
+	j := p.joined
 	p.page = browser.Join(browser.Config{
 		Name: j.name, Page: j.page, CoHost: j.coHost, Paged: j.paged, Main: j.main,
 		Credential: func(room browser.Room) (string, bool) {
@@ -83,14 +121,29 @@ func (c *classroom) join(j joining, now time.Time) error {
 			return session, true
 		},
 	}, now)
-	connection, err := c.vendor.Connect(j.token)
-	if err != nil {
-		return fmt.Errorf("let %s join: connect with the token from the status of MeetingRoom %s: %w", j.name,
-			j.main.ID, err)
+}
+
+// reload has somebody load the page anew, which leads to the main room.
+func (c *classroom) reload(p *person, now time.Time) {
+	p.page.Advance(now)
+	p.before, p.problems = p.changes(), p.failures()
+	c.load(p, now)
+	c.follow(p)
+}
+
+// goBack has somebody go back to the main room by themselves.
+func (c *classroom) goBack(p *person, now time.Time) {
+	p.page.Advance(now)
+	p.page.Return()
+	c.follow(p)
+}
+
+// cutOff takes the network from somebody until a time.
+func (c *classroom) cutOff(p *person, until time.Time) {
+	for _, connection := range p.connections {
+		connection.Drop()
 	}
-	p.connections = []*simulator.Client{connection}
-	c.people = append(c.people, p)
-	return nil
+	p.connections, p.back = nil, until
 }
 
 // choose has somebody take a room from those that their page offers.
@@ -123,14 +176,14 @@ func (c *classroom) remember(name, session, token string) {
 
 // receive hands a signal to those who received it, and returns who that was.
 func (c *classroom) receive(session string, signal simulator.SessionSignal, now time.Time) []string {
-	var told []string
+	var recipients []string
 	for _, p := range c.people {
 		for i, connection := range p.connections {
 			if !slices.Contains(signal.Recipients, connection.ID()) {
 				continue
 			}
-			told = append(told, p.name)
-			p.heard = append(p.heard, heard{session, signal.Type, signal.Data})
+			recipients = append(recipients, p.name)
+			p.received = append(p.received, received{session, signal.Type, signal.Data, now})
 			if i == len(p.connections)-1 {
 				p.page.Advance(now)
 				p.page.Receive(session, signal.Type, signal.Data)
@@ -138,7 +191,7 @@ func (c *classroom) receive(session string, signal simulator.SessionSignal, now 
 			}
 		}
 	}
-	return told
+	return recipients
 }
 
 // expel notes that the vendor ended a connection, and returns whose it was; nil when it was nobody's.
@@ -161,6 +214,9 @@ func (c *classroom) next() (time.Time, bool) {
 		if at, any := p.page.Next(); any && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
+		if !p.back.IsZero() && (first.IsZero() || p.back.Before(first)) {
+			first = p.back
+		}
 	}
 	return first, !first.IsZero()
 }
@@ -169,13 +225,16 @@ func (c *classroom) next() (time.Time, bool) {
 func (c *classroom) advance(now time.Time) {
 	for _, p := range c.people {
 		p.page.Advance(now)
+		if !p.back.After(now) {
+			p.back = time.Time{}
+		}
 		c.follow(p)
 	}
 }
 
 // follow makes a person's connections what the page wants them to be: surplus ones go, missing ones come.
 func (c *classroom) follow(p *person) {
-	if p.expelled {
+	if p.expelled || !p.back.IsZero() {
 		return
 	}
 	if seconds, shown := p.page.Countdown(); shown {

@@ -76,8 +76,8 @@ func newSchool(t *testing.T) *school {
 	return s
 }
 
-// tell delivers a breakout-room signal to whoever is in a room.
-func (s *school) tell(t *testing.T, room, message string, sent ...string) []string {
+// send delivers a breakout-room signal to whoever is in a room.
+func (s *school) send(t *testing.T, room, message string, sent ...string) []string {
 	t.Helper()
 	type listed struct {
 		ID             string   `json:"id"`
@@ -115,8 +115,8 @@ func (s *school) pass(d time.Duration) {
 
 func TestClassroomGoesWhereItIsTold(t *testing.T) {
 	s := newSchool(t)
-	if diff := cmp.Diff([]string{"Ada", "Bo"}, s.tell(t, "main", "roomCreated (automatic)", "Ada")); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"Ada", "Bo"}, s.send(t, "main", "roomCreated (automatic)", "Ada")); diff != "" {
+		t.Errorf("received by (-want +got):\n%s", diff)
 	}
 	at, any := s.next()
 	if want := s.now.Add(5 * time.Second); !any || !at.Equal(want) {
@@ -143,8 +143,8 @@ func TestClassroomGoesWhereItIsTold(t *testing.T) {
 		t.Error("somebody is about to do something when all is done")
 	}
 
-	if diff := cmp.Diff([]string{"Ada"}, s.tell(t, "red", "allRoomRemoved")); diff != "" {
-		t.Errorf("told in red (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"Ada"}, s.send(t, "red", "allRoomRemoved")); diff != "" {
+		t.Errorf("received in red by (-want +got):\n%s", diff)
 	}
 	s.pass(5 * time.Second)
 	if diff := cmp.Diff([]string{"main"}, s.places(s.person("Ada"))); diff != "" {
@@ -153,12 +153,12 @@ func TestClassroomGoesWhereItIsTold(t *testing.T) {
 	if n := len(s.vendor.Connections(s.sessions["red"])); n != 0 {
 		t.Errorf("%d connections are left in red", n)
 	}
-	var heard []string
-	for _, h := range s.person("Ada").heard {
-		heard = append(heard, s.roomOf(h.session)+" "+h.name())
+	var received []string
+	for _, h := range s.person("Ada").received {
+		received = append(received, s.roomOf(h.session)+" "+h.name())
 	}
-	if diff := cmp.Diff([]string{"main roomCreated (automatic)", "red allRoomRemoved"}, heard); diff != "" {
-		t.Errorf("Ada heard (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"main roomCreated (automatic)", "red allRoomRemoved"}, received); diff != "" {
+		t.Errorf("Ada received (-want +got):\n%s", diff)
 	}
 	for _, p := range s.people {
 		if problems := append(p.page.Errors(), p.problems...); len(problems) > 0 {
@@ -169,19 +169,19 @@ func TestClassroomGoesWhereItIsTold(t *testing.T) {
 
 func TestClassroomConnectsASessionOnce(t *testing.T) {
 	s := newSchool(t)
-	s.tell(t, "main", "roomCreated (automatic)", "Ada")
+	s.send(t, "main", "roomCreated (automatic)", "Ada")
 	s.pass(time.Second)
-	s.tell(t, "main", "participantMoved", "Ada")
+	s.send(t, "main", "participantMoved", "Ada")
 	s.pass(10 * time.Second)
 	if diff := cmp.Diff([]string{"red"}, s.places(s.person("Ada"))); diff != "" {
-		t.Errorf("told twice within 5 s, Ada is in (-want +got):\n%s", diff)
+		t.Errorf("sent there twice within 5 s, Ada is in (-want +got):\n%s", diff)
 	}
 }
 
 func TestClassroomNotesAMissingToken(t *testing.T) {
 	s := newSchool(t)
 	s.noToken["red"] = true
-	s.tell(t, "main", "participantMoved", "Ada")
+	s.send(t, "main", "participantMoved", "Ada")
 	s.pass(5 * time.Second)
 	if diff := cmp.Diff([]string{"room red has no tokens"}, s.person("Ada").problems); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
@@ -234,9 +234,9 @@ func TestClassroomLateComer(t *testing.T) {
 	if got := cy.connections[0].Data(); got != "" {
 		t.Errorf("Cy joined as %q, want nobody", got)
 	}
-	s.tell(t, "main", "participantMoved", "Cy")
+	s.send(t, "main", "participantMoved", "Cy")
 	s.pass(5 * time.Second)
-	s.tell(t, "red", "allRoomRemoved")
+	s.send(t, "red", "allRoomRemoved")
 	s.pass(5 * time.Second)
 	if diff := cmp.Diff([]string{"main"}, s.places(cy)); diff != "" {
 		t.Errorf("Cy is in (-want +got):\n%s", diff)
@@ -256,7 +256,7 @@ func TestClassroomChoosing(t *testing.T) {
 	if len(ada.problems) != 1 {
 		t.Errorf("problems %q, want one", ada.problems)
 	}
-	s.tell(t, "main", "roomCreated (chooseroom)")
+	s.send(t, "main", "roomCreated (chooseroom)")
 	s.choose(ada, "Red team", s.now)
 	if diff := cmp.Diff([]string{"red"}, s.places(ada)); diff != "" {
 		t.Errorf("Ada is in (-want +got):\n%s", diff)
@@ -276,5 +276,71 @@ func TestClassroomDismiss(t *testing.T) {
 	s = newSchool(t)
 	if got := s.dismiss("main"); got != 2 {
 		t.Errorf("%d were connected, want 2", got)
+	}
+}
+
+func TestClassroomOffTheNetwork(t *testing.T) {
+	s := newSchool(t)
+	ada := s.person("Ada")
+	s.cutOff(ada, s.now.Add(10*time.Second))
+	if diff := cmp.Diff([]string{"Bo"}, s.send(t, "main", "participantMoved", "Ada")); diff != "" {
+		t.Errorf("received by (-want +got):\n%s", diff)
+	}
+	if at, any := s.next(); !any || !at.Equal(s.now.Add(10*time.Second)) {
+		t.Errorf("next at %v, %v, want when Ada is back", at, any)
+	}
+	s.pass(10*time.Second - 1)
+	if len(s.places(ada)) != 0 {
+		t.Errorf("before she is back Ada is in %v", s.places(ada))
+	}
+	s.pass(1)
+	if diff := cmp.Diff([]string{"main"}, s.places(ada)); diff != "" {
+		t.Errorf("when she is back Ada is in (-want +got):\n%s", diff)
+	}
+	s.send(t, "main", "participantMoved", "Ada")
+	s.pass(5 * time.Second)
+	if diff := cmp.Diff([]string{"red"}, s.places(ada)); diff != "" {
+		t.Errorf("after the next round Ada is in (-want +got):\n%s", diff)
+	}
+	if ada.changes() != 1 || len(ada.failures()) > 0 {
+		t.Errorf("Ada changed rooms %d times, with %q, want once without problems", ada.changes(), ada.failures())
+	}
+}
+
+func TestClassroomBackToMain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		goes    func(*school, *person)
+		changes int // when she is back in red again
+	}{
+		"the page is loaded anew": {func(s *school, p *person) { s.reload(p, s.now) }, 2},
+		"by herself":              {func(s *school, p *person) { s.goBack(p, s.now) }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t)
+			ada := s.person("Ada")
+			s.goBack(ada, s.now)
+			if ada.changes() != 0 {
+				t.Error("Ada goes to main though she is there")
+			}
+			s.send(t, "main", "participantMoved", "Ada")
+			s.pass(5 * time.Second)
+			tc.goes(s, ada)
+			if diff := cmp.Diff([]string{"main"}, s.places(ada)); diff != "" {
+				t.Errorf("Ada is in (-want +got):\n%s", diff)
+			}
+			if n := len(s.vendor.Connections(s.sessions["red"])); n != 0 {
+				t.Errorf("%d connections are left in red", n)
+			}
+			s.send(t, "main", "roomEdited")
+			s.send(t, "main", "participantMoved", "Ada")
+			s.pass(5 * time.Second)
+			if diff := cmp.Diff([]string{"red"}, s.places(ada)); diff != "" {
+				t.Errorf("recalled, Ada is in (-want +got):\n%s", diff)
+			}
+			if ada.changes() != tc.changes || len(ada.failures()) > 0 {
+				t.Errorf("Ada changed rooms %d times, with %q, want %d without problems", ada.changes(), ada.failures(),
+					tc.changes)
+			}
+		})
 	}
 }

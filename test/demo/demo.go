@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +152,7 @@ func (s *stage) perform(ctx context.Context, a act, c *checks) error {
 func (s *stage) expectNoProblems(c *checks) {
 	var problems []string
 	for _, p := range s.class.people {
-		for _, problem := range slices.Concat(p.problems, p.page.Errors(), p.page.Refusals()) {
+		for _, problem := range p.failures() {
 			problems = append(problems, p.name+": "+problem)
 		}
 	}
@@ -162,7 +161,8 @@ func (s *stage) expectNoProblems(c *checks) {
 			problems = append(problems, fmt.Sprintf("Vonage refused %s: %d %s", call.Op, call.Status, call.Reason))
 		}
 	}
-	c.none("no browser and no call of the Vonage API had an error", problems)
+	c.none("no browser and no call of the Vonage API had an error, everybody can be seen, and no host's page deletes "+
+		"rooms", problems)
 	sum, err := readAudit(s.AuditLog())
 	if err != nil {
 		problems = []string{err.Error()}

@@ -13,7 +13,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
-// The types of the signals that people should hear of by name; that of all others is their name.
+// The types of the signals that matter here by name; that of all others is their name.
 const (
 	typeBreakoutRoom      = "breakout-room"
 	typeCountDownTimer    = "count-down-timer"
@@ -80,7 +80,7 @@ func describeRooms(data string) string {
 	people := 0
 	for i, r := range list.BreakoutRooms {
 		if len(r.MemberAssigned) > 0 {
-			sent = append(sent, "\n"+strings.Join(r.MemberAssigned, ", ")+" → "+r.Name)
+			sent = append(sent, "\n"+some(r.MemberAssigned, fewNames)+" → "+r.Name)
 			people += len(r.MemberAssigned)
 		}
 		if i > 0 {
@@ -105,49 +105,57 @@ func describeTimer(data string) string {
 	if json.Unmarshal([]byte(data), &t) != nil {
 		return ""
 	}
-	if t.EndTime == 0 {
-		return "none"
-	}
 	detail := "ends at " + time.UnixMilli(t.EndTime).Format(time.TimeOnly)
-	switch {
-	case t.Period == 0:
-		detail += " and does nothing then"
-	case t.IsManualReturn:
-		detail += ", nobody goes back by themselves"
+	switch _, counts := t.minutes(); {
+	case data == "{}":
+		return "none"
+	case !counts:
+		return "ends in a year"
+	case !t.IsManualReturn:
+		detail += ", pages go back by themselves"
 	}
 	return detail
 }
 
 // wireTimer is what a count-down-timer signal says, read independently of the operator's code.
 type wireTimer struct {
-	EndTime        int64   `json:"endTime"`
-	Period         float64 `json:"period"`
-	CountDownTimer int     `json:"countDownTimer"`
-	IsManualReturn bool    `json:"isManualReturn"`
+	EndTime        int64 `json:"endTime"`
+	Period         any   `json:"period"`
+	CountDownTimer int   `json:"countDownTimer"`
+	IsManualReturn bool  `json:"isManualReturn"`
 }
 
-// timerName is what a count-down-timer signal of a set that was opened at a time is called here, where its content
-// matters.
-func timerName(data string, opened time.Time) string {
+// minutes is how many minutes are left, which browsers show as they are; false where that is no number.
+func (t wireTimer) minutes() (float64, bool) {
+	minutes, is := t.Period.(float64)
+	return minutes, is
+}
+
+// timerName is what a count-down-timer signal, received at a time, of a set that was opened at another is called here,
+// where its content matters.
+func timerName(data string, at, opened time.Time) string {
 	var t wireTimer
 	if json.Unmarshal([]byte(data), &t) != nil {
 		return typeCountDownTimer + " (not readable)"
 	}
-	length := time.UnixMilli(t.EndTime).Sub(opened)
+	end := time.UnixMilli(t.EndTime)
+	minutes, counts := t.minutes()
 	switch {
 	case data == "{}":
 		return typeCountDownTimer + " (none)"
-	case t.Period == 0 && t.IsManualReturn:
-		return typeCountDownTimer + " (ends and does nothing)"
-	case math.Round(t.Period*60) != length.Seconds():
-		return fmt.Sprintf("%s (ends after %s, says %v minutes)", typeCountDownTimer, length, t.Period)
-	case t.IsManualReturn:
-		return fmt.Sprintf("%s (%s, shown for the last %d s, manual return)", typeCountDownTimer, length,
-			t.CountDownTimer)
+	case !t.IsManualReturn:
+		return typeCountDownTimer + " (pages go back by themselves)"
+	case t.Period == "more than 1000" && t.CountDownTimer == 0 && end.Sub(at) > 364*24*time.Hour:
+		return typeCountDownTimer + " (ends in a year)"
+	case !counts || (minutes != minutesLeft(end, at) && minutes != minutesLeft(end, at.Add(-time.Second))):
+		return fmt.Sprintf("%s (ends after %s, says %v minutes)", typeCountDownTimer, end.Sub(opened), t.Period)
 	default:
-		return fmt.Sprintf("%s (%s, shown for the last %d s)", typeCountDownTimer, length, t.CountDownTimer)
+		return fmt.Sprintf("%s (%s, shown for the last %d s)", typeCountDownTimer, end.Sub(opened), t.CountDownTimer)
 	}
 }
+
+// minutesLeft is how many minutes are left until a time, rounded up.
+func minutesLeft(until, now time.Time) float64 { return math.Ceil(until.Sub(now).Minutes()) }
 
 func describeLeaders(data string) string {
 	var people []struct {
@@ -169,10 +177,10 @@ func describeLeaders(data string) string {
 	return strings.Join(leaders, ", ")
 }
 
-// names lists names for people, in order; all of them if there are no others.
+// names lists names for people, in order, not too many; all of them if there are no others.
 func names(of []string, all int) string {
 	if len(of) == all && all > 3 {
 		return fmt.Sprintf("all %d", all)
 	}
-	return strings.Join(of, ", ")
+	return some(of, fewNames)
 }

@@ -35,19 +35,19 @@ func TestDescribe(t *testing.T) {
 			typ: "breakout-room", data: `{"message":"allRoomRemoved","breakoutRooms":[]}`, want: "allRoomRemoved",
 		},
 		"a list that is no JSON": {typ: "breakout-room", data: `{`, want: "breakout-room (not readable)"},
-		"a countdown that goes back": {
-			typ: "count-down-timer", data: `{"endTime":1795370440000,"period":1}`, want: "count-down-timer: ends at " +
-				clock(1795370440),
-		},
-		"a countdown that only tells": {
+		"a countdown": {
 			typ:  "count-down-timer",
 			data: `{"endTime":1795370440000,"period":1,"isManualReturn":true}`,
-			want: "count-down-timer: ends at " + clock(1795370440) + ", nobody goes back by themselves",
+			want: "count-down-timer: ends at " + clock(1795370440),
 		},
-		"a countdown that drops one": {
+		"a countdown that goes back": {
+			typ: "count-down-timer", data: `{"endTime":1795370440000,"period":1}`, want: "count-down-timer: ends at " +
+				clock(1795370440) + ", pages go back by themselves",
+		},
+		"a countdown without an end": {
 			typ:  "count-down-timer",
-			data: `{"endTime":1795370440000,"period":0,"isManualReturn":true}`,
-			want: "count-down-timer: ends at " + clock(1795370440) + " and does nothing then",
+			data: `{"endTime":1826906440000,"period":"more than 1000","isManualReturn":true}`,
+			want: "count-down-timer: ends in a year",
 		},
 		"no countdown": {typ: "count-down-timer", data: `{}`, want: "count-down-timer: none"},
 		"roles": {
@@ -94,34 +94,42 @@ func TestNames(t *testing.T) {
 }
 
 func TestTimerName(t *testing.T) {
-	opened := time.UnixMilli(1795370440000)
+	opened, at := time.UnixMilli(1795370440000), time.UnixMilli(1795370441500)
 	tests := map[string]struct{ data, want string }{
-		"one that goes back": {
-			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":false}`,
+		"a minute": {
+			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":true}`,
 			"count-down-timer (1m0s, shown for the last 8 s)",
 		},
-		"one that only tells": {
-			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":true}`,
-			"count-down-timer (1m0s, shown for the last 8 s, manual return)",
+		"minutes are rounded up": {
+			`{"endTime":1795370502000,"period":2,"countDownTimer":8,"isManualReturn":true}`,
+			"count-down-timer (1m2s, shown for the last 8 s)",
 		},
-		"an odd number of seconds": {
-			`{"endTime":1795370497000,"period":0.95,"countDownTimer":8}`,
-			"count-down-timer (57s, shown for the last 8 s)",
+		"a minute was over on the way": {
+			`{"endTime":1795370501000,"period":2,"countDownTimer":8,"isManualReturn":true}`,
+			"count-down-timer (1m1s, shown for the last 8 s)",
 		},
-		"a length that is not its own": {
-			`{"endTime":1795370500000,"period":2,"countDownTimer":8}`,
+		"minutes that are not left": {
+			`{"endTime":1795370500000,"period":2,"countDownTimer":8,"isManualReturn":true}`,
 			"count-down-timer (ends after 1m0s, says 2 minutes)",
 		},
-		"one that drops another": {
-			`{"endTime":1795370500000,"period":0,"countDownTimer":0,"isManualReturn":true}`,
-			"count-down-timer (ends and does nothing)",
+		"one by which pages go back": {
+			`{"endTime":1795370500000,"period":1,"countDownTimer":8,"isManualReturn":false}`,
+			"count-down-timer (pages go back by themselves)",
+		},
+		"one without an end": {
+			`{"endTime":1826906440000,"period":"more than 1000","countDownTimer":0,"isManualReturn":true}`,
+			"count-down-timer (ends in a year)",
+		},
+		"one that says so and ends": {
+			`{"endTime":1795370500000,"period":"more than 1000","countDownTimer":0,"isManualReturn":true}`,
+			"count-down-timer (ends after 1m0s, says more than 1000 minutes)",
 		},
 		"none":    {`{}`, "count-down-timer (none)"},
 		"no JSON": {`{`, "count-down-timer (not readable)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := timerName(tt.data, opened); got != tt.want {
+			if got := timerName(tt.data, at, opened); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -199,3 +199,8 @@ func deleteMeeting() edit {
 
 // join lets everybody on the roster open the page.
 func join(_ context.Context, s *stage) error { return s.joinAll() }
+
+// joinBut lets everybody on the roster open the page who is not late.
+func joinBut(late string) edit {
+	return func(_ context.Context, s *stage) error { return s.joinAll(late) }
+}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -19,27 +20,40 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
-// maxSignalBytes is the most data that one signal may have.
+// maxSignalBytes is the most data that one signal may have, as a JSON string.
 const maxSignalBytes = 8000
 
-// telling is what signals somebody is to receive in a scene, in order.
-type telling func(name string) []string
+// encodedLength is how long data is as JavaScript's JSON.stringify makes it, in bytes.
+func encodedLength(data string) int {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(data) != nil {
+		return 0 // a string has a JSON form
+	}
+	return b.Len() - len("\n")
+}
 
-// everybody is told the same, nothing is what nobody is told.
-func everybody(signals ...string) telling { return func(string) []string { return signals } }
+// expectation is what signals somebody is to receive in a scene, in order.
+type expectation func(name string) []string
+
+// everybody receives the same, nothing is what nobody receives.
+func everybody(signals ...string) expectation { return func(string) []string { return signals } }
 
 func nothing(string) []string { return nil }
 
-// expectHeard expects that everybody received exactly these signals in this scene, in this order.
-func (s *stage) expectHeard(c *checks, what string, want telling) {
+// expectReceived expects that everybody received exactly these signals in this scene, in this order. A message in pages
+// counts as one.
+func (s *stage) expectReceived(c *checks, what string, want expectation) {
 	opened := cmp.Or(s.breakoutSet().Status.OpenedAt, &metav1.Time{}).Time
 	var problems []string
 	for _, p := range s.people() {
 		var got []string
-		for _, h := range s.heardBy(p) {
-			if h.typ == typeCountDownTimer {
-				got = append(got, timerName(h.data, opened))
-			} else {
+		for _, h := range s.receivedBy(p) {
+			switch {
+			case h.typ == typeCountDownTimer:
+				got = append(got, timerName(h.data, h.at, opened))
+			case !isLaterPage(h.typ, h.data):
 				got = append(got, h.name())
 			}
 		}
@@ -75,7 +89,7 @@ func (s *stage) expectWrites(c *checks, what string, want ...string) {
 // lists are the room lists that somebody received in this scene, in order.
 func (s *stage) lists(p *person) []browser.RoomList {
 	var lists []browser.RoomList
-	for _, h := range s.heardBy(p) {
+	for _, h := range s.receivedBy(p) {
 		var list browser.RoomList
 		if h.typ == typeBreakoutRoom && json.Unmarshal([]byte(h.data), &list) == nil {
 			lists = append(lists, list)
@@ -84,9 +98,9 @@ func (s *stage) lists(p *person) []browser.RoomList {
 	return lists
 }
 
-// expectSent expects that what these people heard in this scene sent them once, to where the set's status has them, and
-// that what all others heard sent them nowhere; and that their token for that room was in its status before the set
-// planned to send them.
+// expectSent expects that what these people received in this scene sent them once, to where the set's status has them,
+// and that what all others received sent them nowhere; and that their token for that room was in its status before the
+// set planned to send them.
 func (s *stage) expectSent(c *checks, what string, people []string) {
 	var problems, early []string
 	for _, p := range s.people() {
@@ -114,18 +128,18 @@ func (s *stage) expectSent(c *checks, what string, people []string) {
 		}
 	}
 	c.none(what, problems)
-	c.none("a token for that room was in its status before the set even planned to tell", early)
+	c.none("a token for that room was in its status before the set even planned to send them there", early)
 }
 
-// expectPages expects that everybody heard one message in this scene, in several pages within the limit, which together
-// are the set's status: its rooms, each of which the message sends its people to.
+// expectPages expects that everybody received one message in this scene, in several pages within the limit, which
+// together are the set's status: its rooms, each of which the message sends its people to.
 func (s *stage) expectPages(c *checks, message string) {
 	var problems []string
 	pages := 0
 	for _, p := range s.people() {
-		for _, h := range s.heardBy(p) {
-			if len(h.data) > maxSignalBytes {
-				problems = append(problems, fmt.Sprintf("%s received a signal of %d bytes", p.name, len(h.data)))
+		for _, h := range s.receivedBy(p) {
+			if n := encodedLength(h.data); n > maxSignalBytes {
+				problems = append(problems, fmt.Sprintf("%s received a signal of %d bytes", p.name, n))
 			}
 		}
 		lists := s.lists(p)
@@ -141,13 +155,44 @@ func (s *stage) expectPages(c *checks, message string) {
 	if pages < 2 {
 		problems = append(problems, fmt.Sprintf("the list came in %d pages", pages))
 	}
-	c.none(fmt.Sprintf("everybody was told exactly one message, %s, in %d pages of at most %d bytes, which together "+
+	c.none(fmt.Sprintf("everybody received exactly one message, %s, in %d pages of at most %d bytes, which together "+
 		"are the set's status", message, pages, maxSignalBytes), problems)
+}
+
+// expectWhole expects that everybody received all pages of each message in this scene, each once.
+func (s *stage) expectWhole(c *checks, what string) {
+	type message struct {
+		name     string
+		revision int64
+	}
+	var problems []string
+	for _, p := range s.people() {
+		pages := map[message][]browser.RoomList{}
+		for _, l := range s.lists(p) {
+			if l.Page != nil {
+				m := message{l.Message, l.Revision}
+				pages[m] = append(pages[m], l)
+			}
+		}
+		for m, all := range pages {
+			if _, err := browser.JoinPages(all); err != nil {
+				problems = append(problems, fmt.Sprintf("%s: %s: %v", p.name, m.name, err))
+			}
+		}
+	}
+	c.none(what, problems)
+}
+
+// isLaterPage is whether a signal is a page of a message other than the first.
+func isLaterPage(typ, data string) bool {
+	var list browser.RoomList
+	is := typ == typeBreakoutRoom && json.Unmarshal([]byte(data), &list) == nil
+	return is && list.Page != nil && list.Page.Index > 1
 }
 
 // isView says how a list that sends people to rooms differs from the set's status.
 func (s *stage) isView(list browser.RoomList, message string) error {
-	rooms := s.breakoutSet().Status.Rooms
+	rooms := s.openRooms()
 	if list.Message != message || len(list.BreakoutRooms) != len(rooms)+1 {
 		return fmt.Errorf("the message is %q, with %d rooms", list.Message, len(list.BreakoutRooms))
 	}
@@ -163,6 +208,13 @@ func (s *stage) isView(list browser.RoomList, message string) error {
 		}
 	}
 	return nil
+}
+
+// openRooms are the rooms of the set's status that people are not called out of.
+func (s *stage) openRooms() []v1alpha1.BreakoutRoomStatus {
+	return slices.DeleteFunc(slices.Clone(s.breakoutSet().Status.Rooms), func(r v1alpha1.BreakoutRoomStatus) bool {
+		return r.State == v1alpha1.RoomLeaving
+	})
 }
 
 // displayName is what browsers call a room of the set.
@@ -188,23 +240,29 @@ func (s *stage) expectPlaces(c *checks, what string, where func(name string) str
 
 // expectChanges expects some people to have changed rooms once in this scene, and all others not at all.
 func (s *stage) expectChanges(c *checks, what string, people []string) {
+	once := map[string]int{}
+	for _, name := range people {
+		once[name] = 1
+	}
+	s.expectChangesEach(c, what, once)
+}
+
+// expectChangesEach expects people to have changed rooms so often in this scene, and all others not at all.
+func (s *stage) expectChangesEach(c *checks, what string, want map[string]int) {
 	var problems []string
 	for _, p := range s.people() {
-		want := 0
-		if slices.Contains(people, p.name) {
-			want = 1
-		}
-		if got := s.changesOf(p); got != want {
-			problems = append(problems, fmt.Sprintf("%s changed %d times, not %d", p.name, got, want))
+		if got := s.changesOf(p); got != want[p.name] {
+			problems = append(problems, fmt.Sprintf("%s changed %d times, not %d", p.name, got, want[p.name]))
 		}
 	}
 	c.none(what, problems)
 }
 
-// expectKnown expects every page to know its room by its present name, and all rooms as the set's status has them.
+// expectKnown expects every page to know its room by its present name, and the pages of those who lead, which show the
+// rooms, to show them as the set's status has them.
 func (s *stage) expectKnown(c *checks, what string) {
 	var problems, want []string
-	for _, r := range s.breakoutSet().Status.Rooms {
+	for _, r := range s.openRooms() {
 		want = append(want, knownRoom(r.DisplayName, int(r.MaxParticipants)))
 	}
 	for _, p := range s.people() {
@@ -214,6 +272,9 @@ func (s *stage) expectKnown(c *checks, what string) {
 		}
 		if p.page.Room() != name {
 			problems = append(problems, fmt.Sprintf("%s's page shows room %q, not %q", p.name, p.page.Room(), name))
+		}
+		if slices.Contains(s.students(), p.name) {
+			continue
 		}
 		var got []string
 		for _, r := range p.page.Rooms() {
@@ -230,7 +291,7 @@ func (s *stage) expectKnown(c *checks, what string) {
 	c.none(what, problems)
 }
 
-// unlimitedRoom is how many people browsers are told that a room without a limit takes.
+// unlimitedRoom is how many people browsers take a room without a limit takes.
 const unlimitedRoom = 1000
 
 func knownRoom(name string, most int) string {
@@ -241,13 +302,15 @@ func knownRoom(name string, most int) string {
 }
 
 // expectSignals expects exactly these signals to the session of each room in this scene, in this order, and that Vonage
-// accepted each or had nobody to give it to.
+// accepted each or had nobody to give it to. A message in pages counts as one.
 func (s *stage) expectSignals(c *checks, what string, want map[string][]string) {
 	got := map[string][]string{}
 	var problems []string
 	for _, call := range s.calls(simulator.OpSignal) {
 		room := s.roomOf(call.SessionID)
-		got[room] = append(got[room], signalName(call.SignalType, call.SignalData))
+		if !isLaterPage(call.SignalType, call.SignalData) {
+			got[room] = append(got[room], signalName(call.SignalType, call.SignalData))
+		}
 		if call.Status != http.StatusNoContent && call.Status != http.StatusNotFound {
 			problems = append(problems,
 				fmt.Sprintf("one to %s was answered with %d %s", room, call.Status, call.Reason))
@@ -278,10 +341,12 @@ func toEach(rooms []string, signals ...string) map[string][]string {
 	return to
 }
 
-// merged is all entries of two maps, those of the second where both have one.
-func merged[V any](a, b map[string]V) map[string]V {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
+// merged is all entries of maps, those of the last that has one.
+func merged[V any](these ...map[string]V) map[string]V {
+	all := map[string]V{}
+	for _, m := range these {
+		maps.Copy(all, m)
+	}
 	return all
 }
 
@@ -320,6 +385,16 @@ func (s *stage) inMain(string) string { return mainName(s.meeting) }
 func (s *stage) allAt(where func(name string) string) bool {
 	return !s.busy() && !slices.ContainsFunc(s.people(), func(p *person) bool {
 		return !slices.Equal(s.class.places(p), []string{where(p.name)})
+	})
+}
+
+// allAtBut is whether everybody but one is where the set's status says, and that one is nowhere.
+func (s *stage) allAtBut(lost string) bool {
+	return !s.busy() && !slices.ContainsFunc(s.people(), func(p *person) bool {
+		if p.name == lost {
+			return len(s.class.places(p)) > 0
+		}
+		return !slices.Equal(s.class.places(p), []string{s.plannedPlace(p.name)})
 	})
 }
 

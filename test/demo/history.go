@@ -13,13 +13,13 @@ import (
 )
 
 // history is at which resourceVersion what appeared in objects. The API server counts all writes of a cluster in one
-// row, so it tells which of two came first, whenever they are seen.
+// row, which says which of two came first, whenever they are seen.
 type history struct {
 	tokens map[tokenAt]uint64
 	plans  map[plan]uint64
 }
 
-// tokenAt is somebody's token in the status of a MeetingRoom, plan what a BreakoutSet's status plans to tell.
+// tokenAt is somebody's token in the status of a MeetingRoom, plan what a BreakoutSet's status plans to deliver.
 type (
 	tokenAt struct{ room, participant string }
 	plan    struct {
@@ -58,10 +58,21 @@ func (h history) atSet(b *v1alpha1.BreakoutSet) {
 	}
 }
 
-// published reports whether somebody has had a token for a room since before a set planned to tell what has that
-// revision.
+// planOf is what a signal of some revision delivers: repetitions have the plan's revision and a little more.
+func (h history) planOf(p plan) plan {
+	of := plan{set: p.set}
+	for known := range h.plans {
+		if known.set == p.set && known.revision <= p.revision {
+			of.revision = max(of.revision, known.revision)
+		}
+	}
+	return of
+}
+
+// published reports whether somebody has had a token for a room since before a set planned to send them there what has
+// that revision.
 func (h history) published(room, participant string, p plan) bool {
-	token, planned := h.tokens[tokenAt{room, participant}], h.plans[p]
+	token, planned := h.tokens[tokenAt{room, participant}], h.plans[h.planOf(p)]
 	return token != 0 && planned != 0 && token < planned
 }
 

@@ -30,7 +30,7 @@ func TestHistory(t *testing.T) {
 	h.atSet(set("9", 100))
 	h.atRoom(watch.Modified, room("10", "Ada"))
 	h.atSet(set("11", 200))
-	h.atSet(set("30", 200)) // told by now
+	h.atSet(set("30", 200)) // delivered by now
 	h.atRoom(watch.Modified, room("12", "Ada", "Bo"))
 	tests := map[string]struct {
 		name     string
@@ -41,7 +41,9 @@ func TestHistory(t *testing.T) {
 		"the plan came first":     {"Ada", 100, false},
 		"a later token than plan": {"Bo", 200, false},
 		"no token":                {"Cy", 200, false},
-		"no plan":                 {"Ada", 300, false},
+		"a repetition":            {"Ada", 202, true},
+		"an earlier one":          {"Ada", 102, false},
+		"no plan":                 {"Ada", 99, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

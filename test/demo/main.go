@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo plays on this machine what the operator does for a class: it goes to breakout rooms and back, and the
-// rooms are edited meanwhile in every way. It fails if anybody was told anything else or taken anywhere else. It leaves
+// rooms are edited meanwhile in every way. It fails if anybody received anything else or went anywhere else. It leaves
 // nothing behind.
 package main
 

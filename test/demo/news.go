@@ -40,7 +40,7 @@ type group struct {
 // item is one of a group. What its fields mean is the kind's business.
 type item struct {
 	name, detail string
-	told         []string
+	recipients   []string
 	nobody       bool
 }
 
@@ -107,12 +107,13 @@ func (b *bulletin) expelled(when time.Time, who, from string) {
 	})
 }
 
-// signal prints that a session was sent a signal, and who of all people heard it.
-func (b *bulletin) signal(when time.Time, room string, told []string, all int, what string) {
-	b.add(when, "signal "+what, item{name: room, told: told, nobody: len(told) == 0}, func(items []item) []line {
-		var heard []string
+// signal prints that a session was sent a signal, and who of all people received it.
+func (b *bulletin) signal(when time.Time, room string, recipients []string, all int, what string) {
+	i := item{name: room, recipients: recipients, nobody: len(recipients) == 0}
+	b.add(when, "signal "+what, i, func(items []item) []line {
+		var received []string
 		for _, i := range items {
-			heard = append(heard, i.told...)
+			received = append(received, i.recipients...)
 		}
 		empty := namesOf(slices.DeleteFunc(slices.Clone(items), func(i item) bool { return !i.nobody }))
 		full := namesOf(slices.DeleteFunc(slices.Clone(items), func(i item) bool { return i.nobody }))
@@ -121,9 +122,9 @@ func (b *bulletin) signal(when time.Time, room string, told []string, all int, w
 		case len(items) == 1 && len(empty) == 1:
 			actor, text = "signal to "+room, "nobody is there"
 		case len(items) == 1:
-			actor, text = "signal to "+room, "heard by "+names(heard, all)
+			actor, text = "signal to "+room, "received by "+names(received, all)
 		case len(full) > 0:
-			text = fmt.Sprintf("heard by %s in %s", names(heard, all), some(full, fewRooms))
+			text = fmt.Sprintf("received by %s in %s", names(received, all), some(full, fewRooms))
 			if len(empty) > 0 {
 				text += "; nobody is in " + some(empty, fewRooms)
 			}

@@ -26,7 +26,7 @@ func TestBulletin(t *testing.T) {
 			},
 			want: []string{"room red: is Ready, with tokens for 5", "room blue: is Ready, with tokens for 4"},
 		},
-		"many rooms are told together": {
+		"many rooms are listed together": {
 			happens: func(b *bulletin) {
 				for i := range 20 {
 					b.room(start, fmt.Sprintf("room-%02d", 19-i), "is gone", "")
@@ -34,7 +34,7 @@ func TestBulletin(t *testing.T) {
 			},
 			want: []string{"20 rooms: are gone: room-00, room-01, room-02 and 17 others"},
 		},
-		"many who go are told by way": {
+		"many who go are listed by way": {
 			happens: func(b *bulletin) {
 				b.moved(start, "Ada", "main", "red")
 				b.moved(start, "Bo", "main", "blue")
@@ -43,7 +43,7 @@ func TestBulletin(t *testing.T) {
 			},
 			want: []string{"4 browsers: main → blue: Bo, Di", "main → red: Ada, Cy"},
 		},
-		"so many ways are not told": {
+		"so many ways are not listed": {
 			happens: func(b *bulletin) {
 				for i := range 20 {
 					b.moved(start, fmt.Sprintf("P%02d", i), "main", fmt.Sprintf("room-%02d", i))
@@ -56,9 +56,9 @@ func TestBulletin(t *testing.T) {
 		},
 		"one signal": {
 			happens: func(b *bulletin) { b.signal(start, "main", []string{"Ada"}, 5, "allRoomRemoved") },
-			want:    []string{"signal to main: heard by Ada: allRoomRemoved"},
+			want:    []string{"signal to main: received by Ada: allRoomRemoved"},
 		},
-		"one signal that nobody hears": {
+		"one signal that nobody receives": {
 			happens: func(b *bulletin) { b.signal(start, "red", nil, 5, "allRoomRemoved") },
 			want:    []string{"signal to red: nobody is there: allRoomRemoved"},
 		},
@@ -70,8 +70,8 @@ func TestBulletin(t *testing.T) {
 				b.signal(start, "blue", nil, 5, "one")
 			},
 			want: []string{
-				"signal to 3 rooms: heard by all 5 in main, red; nobody is in blue: one",
-				"signal to main: heard by Ada, Bo: two",
+				"signal to 3 rooms: received by all 5 in main, red; nobody is in blue: one",
+				"signal to main: received by Ada, Bo: two",
 			},
 		},
 		"several rooms without people": {

@@ -13,6 +13,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
 	"github.com/breakout-operator/breakout-operator/internal/vonage"
+	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
@@ -28,18 +29,24 @@ const (
 	offered        = "roomCreated (chooseroom)"
 	roomAdded      = "roomAdded"
 	roomEdited     = "roomEdited"
-	roomRemoved    = "roomRemoved"
+	removed        = "roomRemoved"
 	allRoomRemoved = "allRoomRemoved"
 	moved          = "participantMoved"
 )
 
-// scenes are what the demo plays, in order: each goes on where the one before ended. The year's scenes play in another
-// meeting while the class's time runs out.
+// scenes are what the demo plays, in order: each goes on where the last one of its meeting ended. Most wait for what
+// takes its time, such as the rounds in which people are sent where they belong once more; there are three meetings so
+// that others play meanwhile.
 func scenes() []scene {
 	return []scene{
-		classMeets(), roomsOpen(), roomsEdited(), peopleMoved(), peopleCome(), signalsSent(), clockEdited(), timeRuns(),
-		yearOpens(), yearCloses(),
+		classMeets(), roomsOpen(), roomsEdited(),
+		clubOpens(), yearOpens(),
+		roomRemoved(), signalsSent(), classRests(), timeRuns(),
+		clubArrives(), clockEdited(), peopleMoved(), clubRecalled(),
+		yearCloses(), yearDeleted(),
 		timeIsUp(), roomsChosen(), roomsClose(),
+		clubRests(), peopleCome(),
+		roomsGone(),
 	}
 }
 
@@ -59,7 +66,7 @@ func classMeets() scene {
 				"%d did", len(s.people()))
 			c.none("each token says who it is for, and has the rights of their role", s.wrongTokens())
 			s.expectPlaces(c, "everybody is in main", s.inMain)
-			s.expectHeard(c, "nobody was told anything yet", nothing)
+			s.expectReceived(c, "nobody received anything yet", nothing)
 			s.expectWrites(c, "the room cost two writes: its finalizer, and its status with session and tokens",
 				"patch", "update status")
 		},
@@ -79,15 +86,17 @@ func roomsOpen() scene {
 			c.that(len(s.calls(simulator.OpCreateSession)) == n,
 				fmt.Sprintf("the operator made exactly %d sessions, one for each room", n),
 				"it made %d", len(s.calls(simulator.OpCreateSession)))
-			s.expectHeard(c, "everybody was told exactly once: "+created, everybody(created))
-			s.expectSent(c, "that told each student the room of the set's status, and sent nobody else anywhere",
+			signals := []string{created, typeUpdateParticipant}
+			s.expectReceived(c, "everybody received exactly: "+created+", and then who leads", everybody(signals...))
+			s.expectSent(c, "that sent each student to the room of the set's status, and sent nobody else anywhere",
 				students)
 			c.none("the rooms hold equally many students, give or take one", imbalance(s.breakoutSet()))
 			s.expectPlaces(c, "every student is in the own room, and the hosts are in main, connected once each",
 				s.plannedPlace)
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", students)
-			s.expectSignals(c, "the operator sent one signal, to main, and Vonage accepted it",
-				toEach([]string{mainRoom}, created))
+			s.expectSignals(c, "the operator sent these two signals, to main, and Vonage accepted them",
+				toEach([]string{mainRoom}, signals...))
+			s.expectMoving(c, students...)
 			s.expectWrites(c,
 				"each breakout room cost two writes: its creation, and its status with session and tokens", "create",
 				"update status")
@@ -95,25 +104,43 @@ func roomsOpen() scene {
 	}
 }
 
-// roomsClose: everybody goes back, and the rooms go.
+// roomsClose: everybody goes back.
 func roomsClose() scene {
 	return scene{
-		title: "The rooms close",
+		title: "The second round is closed",
 		set:   roundName,
 		acts: []act{{
-			do: patchSet("spec:\n  state: Closed\n"), what: "BreakoutSet " + roundName +
-				" is closed and Ready, and its rooms are gone",
+			do: patchSet("spec:\n  state: Closed\n"), until: func(s *stage) bool { return s.allAt(s.inMain) },
+			what: "everybody is back in main, connected once each",
+		}},
+		expect: func(s *stage, c *checks) {
+			s.expectReceived(c, "everybody received exactly once: "+allRoomRemoved, everybody(allRoomRemoved))
+			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
+			s.expectSignals(c, "the operator sent that to each session, and nothing else",
+				toEach(append(roomsOfRound(), mainRoom), allRoomRemoved))
+		},
+	}
+}
+
+// roomsGone: the rooms go.
+func roomsGone() scene {
+	return scene{
+		title: "The second round is complete",
+		set:   roundName,
+		acts: []act{{
+			what: "BreakoutSet " + roundName + " is closed and Ready, and its rooms are gone",
 			until: func(s *stage) bool {
 				return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateClosed && len(s.children()) == 0 &&
 					s.room().Status.ActiveBreakoutSet == nil
 			},
 		}},
 		expect: func(s *stage, c *checks) {
-			s.expectHeard(c, "everybody was told exactly once: "+allRoomRemoved, everybody(allRoomRemoved))
-			s.expectPlaces(c, "everybody is back in main, connected once each", s.inMain)
-			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
-			s.expectSignals(c, "the operator sent that once to each session, and nothing else",
-				toEach(append(roomsOfRound(), mainRoom), allRoomRemoved))
+			s.expectReceived(c, "everybody received once more: "+allRoomRemoved+", for who was between two sessions",
+				everybody(allRoomRemoved))
+			s.expectChanges(c, "nobody changed rooms", nil)
+			s.expectPlaces(c, "everybody is in main, connected once each", s.inMain)
+			s.expectSignals(c, "the operator sent that to main, and nothing else",
+				toEach([]string{mainRoom}, allRoomRemoved))
 			s.expectNobodyDisconnected(c)
 			c.that(len(s.children()) == 0, "the breakout rooms' MeetingRooms are gone", "there are still %s",
 				strings.Join(s.children(), ", "))
@@ -158,14 +185,31 @@ func roomReady(s *stage) bool { return isTrue(s.room(), v1alpha1.ReadyCondition,
 
 func setReady(s *stage) bool { return isTrue(s.breakoutSet(), v1alpha1.ReadyCondition, "") }
 
+// leaving is whether people are called out of a room.
+func leaving(s *stage, room v1alpha1.BreakoutRoomName) bool {
+	return slices.ContainsFunc(s.breakoutSet().Status.Rooms, func(r v1alpha1.BreakoutRoomStatus) bool {
+		return r.Name == room && r.State == v1alpha1.RoomLeaving
+	})
+}
+
+// inRound is whether the present state was sent again, for the so manieth time.
+func inRound(round int64) func(*stage) bool {
+	return func(s *stage) bool {
+		revision := s.breakoutSet().Status.Signals.Revision + round
+		return slices.ContainsFunc(s.people(), func(p *person) bool {
+			return slices.ContainsFunc(s.lists(p), func(l browser.RoomList) bool { return l.Revision == revision })
+		})
+	}
+}
+
 // openAndThere is whether the set is open as its spec asks, and everybody where its status says.
 func openAndThere(s *stage) bool {
 	return setReady(s) && isTrue(s.breakoutSet(), v1alpha1.OpenCondition, "") && s.allAt(s.plannedPlace)
 }
 
-// allHeard is whether everybody has heard so many signals in this scene.
-func (s *stage) allHeard(signals int) bool {
-	return !slices.ContainsFunc(s.people(), func(p *person) bool { return len(s.heardBy(p)) < signals })
+// allReceived is whether everybody has received so many signals in this scene.
+func (s *stage) allReceived(signals int) bool {
+	return !slices.ContainsFunc(s.people(), func(p *person) bool { return len(s.receivedBy(p)) < signals })
 }
 
 // imbalance is what is unequal about the rooms of a set.

@@ -20,56 +20,22 @@ const (
 
 	// timeLeft is how long the class's rooms stay open once their clock runs, warning for how long before the end
 	// browsers count down.
-	timeLeft = 12 * time.Second
-	warning  = 8
+	timeLeft = 8 * time.Second
+	warning  = 6
 
-	// returnTime is how long browsers have after the end to go back by themselves before everybody is called back.
-	returnTime = 6 * time.Second
+	// returnTime is how long after the end everybody is called back, when browsers' slow clocks are there too.
+	returnTime = 12 * time.Second
 )
+
+// returnAgain is how long after that who is in main by then is sent it again.
+const returnAgain = 10 * time.Second
 
 // roomsOfRound are the rooms of the second round.
 func roomsOfRound() []string { return []string{"fractions", "equations", "proofs"} }
 
-// clockEdited: there is a time limit, a longer one, and none.
-func clockEdited() scene {
-	return scene{
-		title: "A time limit is set, extended, and dropped",
-		acts: []act{
-			{
-				do: patchSet("spec:\n  durationSeconds: 600\n  warningSeconds: 20\n"), until: toldInAll(1),
-				what: "everybody was told, and the set is Ready",
-			},
-			{
-				do: patchSet("spec:\n  durationSeconds: 900\n  returnMode: Manual\n"), until: toldInAll(2),
-				what: "everybody was told of the longer time, and the set is Ready",
-			},
-			{
-				do: patchSet("spec:\n  durationSeconds: null\n"), until: toldInAll(4),
-				what: "everybody was told in two steps that there is no limit, and the set is Ready",
-			},
-		},
-		expect: func(s *stage, c *checks) {
-			s.expectHeard(c,
-				"everybody was told exactly: 10 minutes from the opening on; 15, after which nobody goes back by "+
-					"themselves; a countdown that ends soon and does nothing, by which pages drop theirs; none",
-				everybody(
-					"count-down-timer (10m0s, shown for the last 20 s)",
-					"count-down-timer (15m0s, shown for the last 20 s, manual return)",
-					"count-down-timer (ends and does nothing)", "count-down-timer (none)"))
-			s.expectChanges(c, "nobody changed rooms", nil)
-			timer := []string{typeCountDownTimer, typeCountDownTimer, typeCountDownTimer, typeCountDownTimer}
-			s.expectSignals(c, "the operator sent those to each session, and nothing else",
-				toEach([]string{mainRoom, "red", "blue", "yellow"}, timer...))
-			set := s.breakoutSet()
-			c.that(set.Status.Timer == nil && set.Status.ClosesAt == nil, "the set's status has no end any more",
-				"it has %v", set.Status.ClosesAt)
-		},
-	}
-}
-
-// toldInAll is whether everybody has heard so many signals in the scene, and there is no more to tell.
-func toldInAll(signals int) func(*stage) bool {
-	return func(s *stage) bool { return s.allHeard(signals) && setReady(s) }
+// deliveredInAll is whether everybody has received so many signals in the scene, and there is no more to deliver.
+func deliveredInAll(signals int) func(*stage) bool {
+	return func(s *stage) bool { return s.allReceived(signals) && setReady(s) }
 }
 
 // timeRuns: the rooms are to close soon, and a second round waits for that.
@@ -88,7 +54,7 @@ func timeRuns() scene {
 					return patchSet(fmt.Sprintf("spec:\n  durationSeconds: %d   # %s from now\n  warningSeconds: "+
 						"%d\n  returnMode: Automatic\n", int(length.Seconds()), timeLeft, warning)), nil
 				}),
-				until: toldInAll(1), what: "everybody was told, and the set is Ready",
+				until: deliveredInAll(1), what: "everybody received it, and the set is Ready",
 			},
 			{
 				do: byState(func(*stage) (edit, error) { return apply(roundYAML(time.Now()), ""), nil }),
@@ -100,8 +66,8 @@ func timeRuns() scene {
 			},
 		},
 		expect: func(s *stage, c *checks) {
-			told := fmt.Sprintf("count-down-timer (%s, shown for the last %d s)", length, warning)
-			s.expectHeard(c, "everybody was told exactly: "+told, everybody(told))
+			timer := fmt.Sprintf("count-down-timer (%s, shown for the last %d s)", length, warning)
+			s.expectReceived(c, "everybody received exactly: "+timer, everybody(timer))
 			s.expectSignals(c, "the operator sent that to each session, and nothing else",
 				toEach([]string{mainRoom, "red", "blue", "yellow"}, typeCountDownTimer))
 			c.that(len(s.children()) == len(s.breakoutSet().Spec.Rooms), "the second round has no rooms yet",
@@ -126,7 +92,7 @@ spec:
 `, roundName, className, openAt.UTC().Format(time.RFC3339), strings.Join(roomsOfRound(), "\n  - name: "))
 }
 
-// timeIsUp: browsers go back by themselves, the rooms close, and the second round opens.
+// timeIsUp: the rooms close, everybody is called back, and the second round opens.
 func timeIsUp() scene {
 	return scene{
 		title: "The class's time is up, and the second round opens",
@@ -134,26 +100,29 @@ func timeIsUp() scene {
 		acts: []act{{
 			until: func(s *stage) bool {
 				return isTrue(s.sets[setName], v1alpha1.ReadyCondition, v1alpha1.TimeUpReason) && openAndThere(s) &&
-					s.allHeard(2)
+					s.allReceived(2)
 			},
 			what: "BreakoutSet " + setName + " is closed and Ready, and " + roundName + " is open and Ready",
 		}},
 		expect: func(s *stage, c *checks) {
 			out := s.wereOut()
-			s.expectHeard(c, "everybody was told exactly: "+allRoomRemoved+", "+offered,
-				everybody(allRoomRemoved, offered))
+			opening := []string{typeCountDownTimer, offered, typeUpdateParticipant}
+			s.expectReceived(c, "everybody received exactly: "+allRoomRemoved+", twice; and of the second round a "+
+				"countdown that ends in a year, instead of the one that is over, "+offered+", and who leads",
+				everybody(allRoomRemoved, allRoomRemoved, "count-down-timer (ends in a year)", offered,
+					typeUpdateParticipant))
 			s.expectChanges(c, "who was in a breakout room went back exactly once, and nobody else changed rooms", out)
 			s.expectPlaces(c, "everybody is in main, connected once", s.inMain)
 			c.none(
 				fmt.Sprintf("in the last %d seconds pages counted down, those of students in main excepted", warning),
 				s.wrongCountdowns(out),
 			)
-			c.none(fmt.Sprintf("the rooms closed when their time was up, and everybody was called back when browsers "+
-				"had gone, %s later", returnTime), s.wrongTimes())
-			s.expectSignals(c, "the operator sent "+allRoomRemoved+" to each session, "+offered+
-				" to main, and nothing else",
+			c.none(fmt.Sprintf("the rooms closed when their time was up, and everybody was called back when all "+
+				"clocks were there, %s later, and again after %s", returnTime, returnAgain), s.wrongTimes())
+			s.expectSignals(c, "the operator sent "+allRoomRemoved+" to each session, once more to main when the "+
+				"rooms were gone, the second round to main, and nothing else",
 				merged(toEach([]string{"red", "blue", "yellow"}, allRoomRemoved),
-					toEach([]string{mainRoom}, allRoomRemoved, offered)))
+					toEach([]string{mainRoom}, slices.Concat([]string{allRoomRemoved, allRoomRemoved}, opening)...)))
 			s.expectNobodyDisconnected(c)
 			var problems []string
 			for _, p := range s.people() {
@@ -193,10 +162,15 @@ func (s *stage) wrongTimes() []string {
 	if late := st.ClosedAt.Sub(st.ClosesAt.Time); late < 0 || late > punctual {
 		problems = append(problems, fmt.Sprintf("they closed %s late", late))
 	}
+	times := map[string]int{}
 	for _, call := range s.calls(simulator.OpSignal) {
-		late := call.Time.Sub(st.ClosesAt.Add(returnTime))
-		if signalName(call.SignalType, call.SignalData) == allRoomRemoved && (late < 0 || late > punctual) {
-			problems = append(problems, fmt.Sprintf("%s was called back %s late", s.roomOf(call.SessionID), late))
+		if signalName(call.SignalType, call.SignalData) != allRoomRemoved {
+			continue
+		}
+		room := s.roomOf(call.SessionID)
+		late := call.Time.Sub(st.ClosesAt.Add(returnTime + time.Duration(times[room])*returnAgain))
+		if times[room]++; late < 0 || late > punctual {
+			problems = append(problems, fmt.Sprintf("%s was called back %s late", room, late))
 		}
 	}
 	return problems
@@ -230,7 +204,7 @@ func roomsChosen() scene {
 		}},
 		expect: func(s *stage, c *checks) {
 			s.expectChanges(c, "every student changed rooms exactly once, and nobody else did", s.students())
-			s.expectHeard(c, "nobody was told anything", nothing)
+			s.expectReceived(c, "nobody received anything", nothing)
 			c.that(len(s.allCalls()) == 0, "the operator did nothing: who chooses what is not its business",
 				"it made %d calls", len(s.allCalls()))
 		},

@@ -4,7 +4,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
@@ -52,7 +54,7 @@ spec:
 			c.that(sessions == yearRooms+1, fmt.Sprintf("the operator made exactly %d sessions", yearRooms+1),
 				"it made %d", sessions)
 			s.expectPages(c, created)
-			s.expectSent(c, "that told each pupil the room of the set's status, and sent nobody else anywhere",
+			s.expectSent(c, "that sent each pupil to the room of the set's status, and sent nobody else anywhere",
 				students)
 			c.none("the rooms hold equally many pupils", imbalance(s.breakoutSet()))
 			s.expectPlaces(c,
@@ -63,45 +65,65 @@ spec:
 				rooms := s.person(host).page.Rooms()
 				c.that(len(rooms) == yearRooms+1, "a host's page that puts the pages together lists all rooms",
 					"it lists %d", len(rooms))
-				pages := len(s.heardBy(s.person(host)))
-				s.expectSignals(c, "the operator sent those pages to main, once each",
-					toEach([]string{yearName}, repeated(created, pages)...))
 			}
+			s.expectSignals(c, "the operator sent that message to main, once", toEach([]string{yearName}, created))
 		},
 	}
 }
 
-// yearCloses: rooms are scaled down to none, and the meeting is deleted.
+// yearCloses: rooms are scaled down to none.
 func yearCloses() scene {
-	people := 0
 	return scene{
-		title:   "The year's rooms are scaled to none, and its meeting is deleted",
+		title:   "The year's rooms are scaled to none",
 		meeting: yearName, set: yearSet,
-		acts: []act{
-			{
-				do: scaleSet(0),
-				until: func(s *stage) bool {
-					people = len(s.people())
-					return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateOpen &&
-						len(s.children()) == 0 && s.allAt(s.inMain)
-				},
-				what: "the set is open still and Ready, its rooms are gone, and everybody is back, connected once each",
+		acts: []act{{
+			do: scaleSet(0),
+			until: func(s *stage) bool {
+				return setReady(s) && s.breakoutSet().Status.State == v1alpha1.StateOpen &&
+					len(s.children()) == 0 && s.allAt(s.inMain)
 			},
-			{
-				do:    deleteMeeting(),
-				until: func(s *stage) bool { return s.sets[yearSet] == nil && s.rooms[yearName] == nil },
-				what:  "the set and the meeting room are gone",
-			},
-		},
+			what: "the set is open still and Ready, its rooms are gone, and everybody is back, connected once each",
+		}},
 		expect: func(s *stage, c *checks) {
-			s.expectHeard(c, "everybody was told exactly once: "+allRoomRemoved, everybody(allRoomRemoved))
+			rounds := []string{moved, moved, roomEdited}
+			inMain, inRooms := []string{roomEdited, moved, allRoomRemoved}, []string{moved, allRoomRemoved}
+			s.expectReceived(c, "the host received the rounds of the opening, and exactly: "+strings.Join(inMain, ", ")+
+				"; every pupil "+strings.Join(inRooms, ", ")+", the last in main", func(name string) []string {
+				if slices.Contains(s.withRole(v1alpha1.RoleHost), name) {
+					return slices.Concat(rounds, inMain)
+				}
+				return inRooms
+			})
+			s.expectWhole(c, "all pages of each message came")
+			s.expectSent(c, "that sent every pupil to main, and nobody else anywhere", s.wereOut())
 			s.expectChanges(c, "every pupil changed rooms exactly once, and nobody else did", s.wereOut())
-			rooms := []string{yearName}
+			var rooms []string
 			for i := range yearRooms {
 				rooms = append(rooms, fmt.Sprintf("room-%d", i+1))
 			}
-			s.expectSignals(c, "the operator sent that once to each session, and nothing else",
-				toEach(rooms, allRoomRemoved))
+			s.expectSignals(c, "the operator sent those to each session, and nothing else",
+				merged(toEach(rooms, inRooms...), toEach([]string{yearName}, slices.Concat(rounds, inMain)...)))
+			s.expectNobodyDisconnected(c)
+		},
+	}
+}
+
+// yearDeleted: the meeting is deleted.
+func yearDeleted() scene {
+	people := 0
+	return scene{
+		title:   "The year's meeting is deleted",
+		meeting: yearName, set: yearSet,
+		acts: []act{{
+			do: each(func(_ context.Context, s *stage) error {
+				people = len(s.people())
+				return nil
+			}, deleteMeeting()),
+			until: func(s *stage) bool { return s.sets[yearSet] == nil && s.rooms[yearName] == nil },
+			what:  "the set and the meeting room are gone",
+		}},
+		expect: func(s *stage, c *checks) {
+			s.expectReceived(c, "nobody received anything", nothing)
 			disconnected := len(s.calls(simulator.OpForceDisconnect))
 			c.that(disconnected == people, "deleting the meeting room disconnected everybody in it",
 				"it disconnected %d of %d", disconnected, people)
@@ -134,12 +156,4 @@ func pupilNames(n int) []string {
 		names = append(names, first[i%len(first)]+" "+last[(i/len(first)+i)%len(last)])
 	}
 	return names
-}
-
-func repeated(s string, times int) []string {
-	var all []string
-	for range times {
-		all = append(all, s)
-	}
-	return all
 }

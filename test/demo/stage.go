@@ -70,12 +70,13 @@ type place struct{ meeting, room string }
 
 // mark is a moment, to count from.
 type mark struct {
-	calls   int
-	heard   map[string]int
-	changes map[string]int
-	places  map[string][]string
-	rooms   map[string]bool
-	signals map[string]bool
+	calls    int
+	received map[string]int
+	changes  map[string]int
+	places   map[string][]string
+	rooms    map[string]bool
+	signals  map[string]bool
+	moving   []string // who was on the way
 }
 
 // newStage begins to watch. The result ends it.
@@ -131,7 +132,7 @@ func (s *stage) enter(meeting, set string) {
 // remember begins to count anew for the meeting of the scene.
 func (s *stage) remember() {
 	m := &mark{
-		calls: s.Vendor.LastSeq(), heard: map[string]int{}, changes: map[string]int{}, places: map[string][]string{},
+		calls: s.Vendor.LastSeq(), received: map[string]int{}, changes: map[string]int{}, places: map[string][]string{},
 		rooms: map[string]bool{}, signals: map[string]bool{},
 	}
 	for name := range s.rooms {
@@ -140,8 +141,11 @@ func (s *stage) remember() {
 	for name := range s.roomSignals {
 		m.signals[name] = true
 	}
+	for _, name := range s.breakoutSet().Status.Signals.Moving {
+		m.moving = append(m.moving, string(name))
+	}
 	for _, p := range s.people() {
-		m.heard[p.name], m.changes[p.name], m.places[p.name] = len(p.heard), p.page.Changes(), s.class.places(p)
+		m.received[p.name], m.changes[p.name], m.places[p.name] = len(p.received), p.changes(), s.class.places(p)
 	}
 	s.marks[s.meeting] = m
 }
@@ -292,8 +296,8 @@ func (s *stage) atVendor(e simulator.Event) {
 	at := s.sessions[e.SessionID]
 	switch e.Kind {
 	case simulator.EventSignal:
-		told := s.class.receive(e.SessionID, *e.Signal, e.Time)
-		s.atSignal(e, told, describe(e.Signal.Type, e.Signal.Data))
+		recipients := s.class.receive(e.SessionID, *e.Signal, e.Time)
+		s.atSignal(e, recipients, describe(e.Signal.Type, e.Signal.Data))
 	case simulator.EventConnectionDestroyed:
 		if e.Reason == simulator.ReasonClientDisconnected {
 			return
@@ -315,7 +319,7 @@ func (s *stage) atVendor(e simulator.Event) {
 	}
 }
 
-func (s *stage) atSignal(e simulator.Event, told []string, what string) {
+func (s *stage) atSignal(e simulator.Event, recipients []string, what string) {
 	meeting := s.sessions[e.SessionID].meeting
 	s.lastNews[meeting] = time.Now()
 	all := 0
@@ -324,7 +328,7 @@ func (s *stage) atSignal(e simulator.Event, told []string, what string) {
 			all++
 		}
 	}
-	s.bulletin.signal(e.Time, s.roomOf(e.SessionID), told, all, what)
+	s.bulletin.signal(e.Time, s.roomOf(e.SessionID), recipients, all, what)
 }
 
 func (s *stage) atRoom(kind watch.EventType, r *v1alpha1.MeetingRoom) {
@@ -412,11 +416,11 @@ func (s *stage) isNew(actor, meeting, text string) bool {
 	return true
 }
 
-// heardBy is what a person received in this scene.
-func (s *stage) heardBy(p *person) []heard { return p.heard[s.mark().heard[p.name]:] }
+// receivedBy is what a person received in this scene.
+func (s *stage) receivedBy(p *person) []received { return p.received[s.mark().received[p.name]:] }
 
 // changesOf is how often a person changed rooms in this scene.
-func (s *stage) changesOf(p *person) int { return p.page.Changes() - s.mark().changes[p.name] }
+func (s *stage) changesOf(p *person) int { return p.changes() - s.mark().changes[p.name] }
 
 // calls are the calls of one operation in this scene, for sessions of its meeting or unknown ones.
 func (s *stage) calls(op simulator.Op) []simulator.Call {
@@ -442,12 +446,12 @@ func (s *stage) children() []string {
 	return slices.Sorted(slices.Values(names))
 }
 
-// joinAll lets everybody who is a participant of the meeting room and has not joined yet open its page.
-func (s *stage) joinAll() error {
+// joinAll lets everybody who is a participant of the meeting room and has not joined yet open its page, but for some.
+func (s *stage) joinAll(late ...string) error {
 	room := s.room()
 	var joined []string
 	for _, p := range room.Spec.Participants {
-		if s.person(string(p.Name)) != nil {
+		if s.person(string(p.Name)) != nil || slices.Contains(late, string(p.Name)) {
 			continue
 		}
 		j := joining{name: string(p.Name), coHost: p.Role == v1alpha1.RoleCoHost, main: pageOf(room)}
@@ -483,4 +487,4 @@ func (s *stage) person(name string) *person {
 // list is the names of rooms in a row.
 func list(of []string) string { return cmp.Or(strings.Join(of, " and "), "nowhere") }
 
-var errNobody = errors.New("there is nobody of whom the scene could tell")
+var errNobody = errors.New("there is nobody whom the scene could be about")

@@ -15,21 +15,23 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/breakout"
+	"github.com/breakout-operator/breakout-operator/internal/sampleapp"
 	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
-// lesson is the meeting that the documents' signals come from: what its set was told to be, and what everybody was
-// told.
+// lesson is the meeting that the documents' signals come from: what its set is asked to be, and what everybody was
+// sent.
 type lesson struct {
-	main *v1alpha1.MeetingRoom
-	set  *v1alpha1.BreakoutSet
-	now  time.Time
-	said []string // data of the signals to the main room's session, in order
+	main     *v1alpha1.MeetingRoom
+	set      *v1alpha1.BreakoutSet
+	delivery sampleapp.Delivery
+	minute   time.Time // of the last edit
+	sent     []string  // data of the signals to all sessions, in order
 }
 
 func newLesson() *lesson {
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	l := &lesson{now: start}
+	l := &lesson{minute: start}
 	l.main = fixture.MeetingRoom("algebra-101",
 		fixture.Participants("Ms Jones=Host", "Ben=CoHost", "Ada", "Luis", "Mia", "Noor"))
 	l.main.Spec.DisplayName, l.main.Status.SessionID = "Algebra 101", "1_MAIN"
@@ -39,25 +41,14 @@ func newLesson() *lesson {
 	return l
 }
 
-func (l *lesson) mode() v1alpha1.BreakoutSetMode {
-	if m := l.set.Spec.Assignment.Mode; m != "" {
-		return m
-	}
-	return v1alpha1.ModeAutomatic
-}
-
-// view is what people should know, with every room ready and the rooms opened at opened.
-func (l *lesson) view(opened time.Time) breakout.View {
+// decide does what the set needs, with every room ready, and delivers it.
+func (l *lesson) decide() {
 	st, rooms := &l.set.Status, breakout.RoomsOf(&l.set.Spec)
-	in := breakout.ViewInput{
-		Main: l.main, Rooms: rooms, Children: map[v1alpha1.BreakoutRoomName]breakout.Child{},
-		Open: breakout.IsOpen(l.set), Mode: l.mode(),
+	in := breakout.Input{
+		Set: l.set, Schedule: breakout.ScheduleOf(l.set, l.minute), Now: l.minute, Main: l.main, Rooms: rooms,
+		Children: map[v1alpha1.BreakoutRoomName]breakout.Child{}, FirstMade: l.minute, Holds: true,
 		Places: breakout.Assign(l.main.Spec.Participants, rooms, *l.set.Spec.Assignment, breakout.Planned(st).Places(),
 			string(l.set.UID)).Places,
-	}
-	in.Timer = breakout.TimerOf(l.set, opened)
-	if in.Open {
-		in.Planned = breakout.Planned(st)
 	}
 	for _, r := range rooms {
 		child := breakout.Child{
@@ -69,54 +60,47 @@ func (l *lesson) view(opened time.Time) breakout.View {
 		}
 		in.Children[r.Name] = child
 	}
-	v, _ := breakout.ViewOf(in)
-	return v
+	l.delivery.Observe(st, l.minute)
+	breakout.Decide(in).Apply(l.set, l.delivery.MovingUntil(), l.minute)
+	l.deliver()
 }
 
-func (l *lesson) open() {
-	view := l.view(l.now)
-	l.set.Status.OpenedAt = new(metav1.NewTime(l.now))
-	breakout.PlanOpening(&l.set.Status, view, l.now)
-	l.tell()
-}
-
-// edit changes the spec a minute later and tells what follows from that.
+// edit changes the spec a minute later.
 func (l *lesson) edit(change func(main *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec)) {
-	l.now = l.now.Add(time.Minute)
+	l.minute = l.minute.Add(time.Minute)
 	change(&l.main.Spec, &l.set.Spec)
-	breakout.PlanUpdate(&l.set.Status, l.view(l.set.Status.OpenedAt.Time), false, l.now)
-	l.tell()
+	l.decide()
 }
 
-func (l *lesson) close() {
-	l.now = l.now.Add(time.Minute)
-	breakout.PlanClosing(&l.set.Status, l.now, l.now)
-	l.tell()
-}
-
-// tell says all that is pending, and lets the time go on where that has to wait.
-func (l *lesson) tell() {
-	source := breakout.Source{Set: l.set.Namespace + "/" + l.set.Name, UID: string(l.set.UID), MeetingRoom: l.main.Name}
-	for st := &l.set.Status; st.Signals.Pending != nil; {
-		steps, due := breakout.NextSteps(st, l.now)
-		if len(steps) == 0 {
-			l.now = due
-			continue
-		}
-		for _, step := range breakout.NewScript(source, st, steps, l.now).Signals(v1alpha1.MainRoomName) {
-			for _, s := range step {
-				l.said = append(l.said, s.Data)
-			}
-		}
-		breakout.Settle(st, steps, nil, l.now)
+// deliver sends all that the sessions are owed, and lets the time go on where that has to wait, until the last round is
+// over.
+func (l *lesson) deliver() {
+	source := sampleapp.Source{
+		Set: l.set.Namespace + "/" + l.set.Name, UID: string(l.set.UID), MeetingRoom: l.main.Name,
 	}
+	nobody := func(v1alpha1.BreakoutRoomName) bool { return false }
+	for st, now := &l.set.Status, l.minute; len(st.Signals.Sessions) > 0; {
+		rooms, due := l.delivery.Due(st, now)
+		for _, room := range rooms {
+			step, _, _ := l.delivery.Next(st, room, now)
+			for _, s := range sampleapp.NewComposer(source, st).Signals(room, step, now) {
+				l.sent = append(l.sent, s.Data)
+			}
+			l.delivery.Note(st, room, step, sampleapp.Delivered, "", now)
+		}
+		l.delivery.Conclude(st, nobody, now)
+		if len(rooms) == 0 {
+			now = due
+		}
+	}
+	breakout.ForgetRooms(&l.set.Status, func(v1alpha1.BreakoutRoomStatus) bool { return true })
 }
 
 // signals is the data of every signal that the documents may show, in the order of the story that they tell.
 func signals(t *testing.T) []string {
 	t.Helper()
 	l := newLesson()
-	l.open()
+	l.decide()
 	l.edit(func(_ *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec) {
 		set.Rooms = append(set.Rooms, v1alpha1.BreakoutRoomSpec{Name: "green"})
 	})
@@ -133,20 +117,19 @@ func signals(t *testing.T) []string {
 		main.Participants[2].Role = v1alpha1.RoleCoHost
 	})
 	l.edit(func(_ *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec) { set.DurationSeconds = nil })
-	l.close()
-	all := l.said
+	l.edit(func(_ *v1alpha1.MeetingRoomSpec, set *v1alpha1.BreakoutSetSpec) { set.State = v1alpha1.DesiredClosed })
 
 	choose := newLesson()
 	choose.set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: v1alpha1.ModeChoose}
 	choose.set.Spec.DurationSeconds = nil
-	choose.open()
-	return slices.Concat(all, choose.said, roomSignals())
+	choose.decide()
+	return slices.Concat(l.sent, choose.sent, roomSignals())
 }
 
 // roomSignals is the data of the RoomSignals that the documents show, to the main room and to room red.
 func roomSignals() []string {
 	l := newLesson()
-	l.open()
+	l.decide()
 	targets := breakout.TargetsOf(l.set)
 	var all []string
 	for _, spec := range []v1alpha1.RoomSignalSpec{
@@ -156,7 +139,7 @@ func roomSignals() []string {
 		signal := &v1alpha1.RoomSignal{Spec: spec}
 		signal.UID = "5e8a2c1d-3b0f-4a57-8f21-6c9d0e7b4a32"
 		for _, target := range targets {
-			all = append(all, breakout.RoomSignalTo(signal, target, targets, l.main.Spec.Participants).Data)
+			all = append(all, sampleapp.RoomSignalTo(signal, target, targets, l.main.Spec.Participants).Data)
 		}
 	}
 	return all
@@ -183,7 +166,7 @@ func TestSignals(t *testing.T) {
 	for _, kind := range []string{
 		"roomCreated (automatic)", "roomCreated (chooseroom)", "roomAdded", "roomEdited", "roomRemoved",
 		"allRoomRemoved", "participantMoved",
-		"endTime", `"isApproved"`, `"fromRoom"`, `[{"id":"Ms Jones"`, `"countDownTimer":0`,
+		"endTime", `"isApproved"`, `"fromRoom"`, `[{"id":"Ms Jones"`, `"period":"more than 1000"`,
 	} {
 		if !slices.ContainsFunc(shown, func(s string) bool { return strings.Contains(s, kind) }) {
 			t.Errorf("no page shows a signal with %s", kind)

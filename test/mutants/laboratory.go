@@ -45,7 +45,12 @@ func (m mutant) apply(root string) (string, error) {
 		switch {
 		case strings.TrimSpace(line) != m.line:
 		case at >= 0:
-			return "", fmt.Errorf("the list is outdated: %s: the line is more than once in %s: %s", m.name, m.file, m.line)
+			return "", fmt.Errorf(
+				"the list is outdated: %s: the line is more than once in %s: %s",
+				m.name,
+				m.file,
+				m.line,
+			)
 		default:
 			at = i
 		}
@@ -59,7 +64,7 @@ func (m mutant) apply(root string) (string, error) {
 
 // stages are the tests that look for a fault, one after the other.
 var stages = [][]string{
-	{"-test.run=^(TestStories|TestDirected)$"},
+	{"-test.run=^(TestStories|TestDirected|TestProtocol)$"},
 	{"-test.run=^TestMatrix$"},
 	{"-test.run=^TestMeetings$", "-hunt.seed=1", "-hunt.time=30s", "-hunt.shrink=false"},
 }
@@ -88,7 +93,8 @@ type catch struct {
 	after         time.Duration
 }
 
-// unmutated makes sure that nothing is found where there is no fault: by the same commands, each for as long as the deadline allows.
+// unmutated makes sure that nothing is found where there is no fault: by the same commands, each for as long as the
+// deadline allows.
 func (l *laboratory) unmutated(ctx context.Context, chosen []mutant) error {
 	binary, err := l.compile(ctx, nil)
 	if err != nil {
@@ -108,9 +114,18 @@ func (l *laboratory) unmutated(ctx context.Context, chosen []mutant) error {
 			return err
 		}
 		if c != nil {
-			return fmt.Errorf("the operator as it is does not pass %s: %s: %s", strings.Join(args, " "), c.test, c.message)
+			return fmt.Errorf(
+				"the operator as it is does not pass %s: %s: %s",
+				strings.Join(args, " "),
+				c.test,
+				c.message,
+			)
 		}
-		fmt.Printf("the operator as it is passes %s, in %s\n", strings.Join(args, " "), time.Since(began).Round(100*time.Millisecond))
+		fmt.Printf(
+			"the operator as it is passes %s, in %s\n",
+			strings.Join(args, " "),
+			time.Since(began).Round(100*time.Millisecond),
+		)
 	}
 	return nil
 }
@@ -153,7 +168,18 @@ func (l *laboratory) compile(ctx context.Context, replace map[string]string) (st
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		return "", err
 	}
-	command := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", file, "-ldflags=-s -w", "-o", binary, "./test/sim")
+	command := exec.CommandContext(
+		ctx,
+		"go",
+		"test",
+		"-c",
+		"-overlay",
+		file,
+		"-ldflags=-s -w",
+		"-o",
+		binary,
+		"./test/sim",
+	)
 	command.Dir = l.root
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("it does not compile: %w: %s", err, first(300, string(output)))
@@ -161,8 +187,14 @@ func (l *laboratory) compile(ctx context.Context, replace map[string]string) (st
 	return binary, nil
 }
 
-// stage runs some tests until one fails, for at most a while, and returns what failed, nil if nothing did, and how long that took.
-func (l *laboratory) stage(ctx context.Context, binary string, args []string, most time.Duration) (*catch, time.Duration, error) {
+// stage runs some tests until one fails, for at most a while, and returns what failed, nil if nothing did, and how long
+// that took.
+func (l *laboratory) stage(
+	ctx context.Context,
+	binary string,
+	args []string,
+	most time.Duration,
+) (*catch, time.Duration, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	tests := exec.CommandContext(ctx, binary, append(args, "-test.v=test2json", "-test.timeout=0")...)
@@ -226,11 +258,13 @@ var (
 	complaint = regexp.MustCompile(`^\s*\w+\.go:\d+: `)
 	// broken is what a meeting says as soon as it is over, and others follow.
 	broken = regexp.MustCompile(`: \d+ rules broken, the first: `)
-	// mended is what a test says that expects a fault of the operator as it is, and does not meet it: that is no fault that was found.
+	// mended is what a test says that expects a fault of the operator as it is, and does not meet it: that is no fault
+	// that was found.
 	mended = regexp.MustCompile(`^(it is mended|no case has this fault any more)`)
 )
 
-// firstFailure reads events until a test fails, and returns it; nil if none does. A test that has others in it fails after them, with nothing to say.
+// firstFailure reads events until a test fails, and returns it; nil if none does. A test that has others in it fails
+// after them, with nothing to say.
 func firstFailure(events io.Reader) (*catch, error) {
 	said, excused := map[string]string{}, map[string]bool{}
 	scanner := bufio.NewScanner(events)

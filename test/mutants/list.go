@@ -6,6 +6,7 @@ package main
 const (
 	controllers = "internal/controller/"
 	decisions   = "internal/breakout/"
+	dialect     = "internal/sampleapp/"
 	vendor      = "internal/vonage/"
 )
 
@@ -25,22 +26,22 @@ var mutants = []mutant{
 		soonest: "TestMatrix/^open$/^refused$",
 	},
 
-	// What is planned before it is said, and by what.
+	// What is planned before it is sent, and by what.
 	{
-		name: "no plan before telling", fault: "after a crash people are told once more to move, and change rooms twice",
+		name: "no plan before sending", fault: "after a crash nobody knows what people were sent, and they are sent it anew",
 		file: controllers + "breakoutset_plan.go",
-		line: `if err := r.writeStatus(ctx, s); err != nil {`, becomes: `if err := error(nil); err != nil {`,
+		line: `return r.writeStatus(ctx, s)`, becomes: `return nil`,
 		soonest: "TestMatrix/^open$/^(before|after)$",
 	},
 	{
-		name: "no lock on the plan", fault: "an operator that does not know that it was replaced plans anew over what its successor says",
+		name: "no lock on the plan", fault: "an operator that does not know that it was replaced plans anew over what its successor sends",
 		file:    controllers + "breakoutset_plan.go",
-		line:    `if err := r.writeStatus(ctx, s); err != nil {`,
-		becomes: `latest := &v1alpha1.BreakoutSet{}; _ = r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), latest); s.set.ResourceVersion = latest.ResourceVersion; if err := r.writeStatus(ctx, s); err != nil {`,
+		line:    `return r.writeStatus(ctx, s)`,
+		becomes: `latest := &v1alpha1.BreakoutSet{}; _ = r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.set), latest); s.set.ResourceVersion = latest.ResourceVersion; return r.writeStatus(ctx, s)`,
 		soonest: "TestMatrix/^(edit|move)$/late-sets",
 	},
 	{
-		name: "no live read of the set", fault: "an operator that does not know that it was replaced tells people what was true before",
+		name: "no live read of the set", fault: "an operator that does not know that it was replaced sends people what was true before",
 		file: controllers + "breakoutset_signals.go",
 		line: `if live.ResourceVersion != s.set.ResourceVersion {`, becomes: `if false {`,
 		soonest: "TestMatrix/^edit$/late-sets",
@@ -52,81 +53,144 @@ var mutants = []mutant{
 		soonest: "TestMatrix/^move$/late-rooms",
 	},
 	{
-		name: "revisions do not go up", fault: "pages take a newer plan for a repetition of the older one",
+		name: "revisions do not go up", fault: "pages take a newer state for a repetition of the older one",
 		file: decisions + "plan.go",
-		line: `s.Revision = max(s.Revision+1, now.UnixMilli())`, becomes: `s.Revision = max(s.Revision, 1)`,
+		line: `s.Revision = max(s.Revision+revisionStep, p.now.UnixMilli())`, becomes: `s.Revision = max(s.Revision, 1)`,
 		soonest: "TestMatrix/^open$/late-rooms",
 	},
-
-	// How telling goes.
 	{
-		name: "a lost answer counts as heard", fault: "who has not heard where to go is never told",
+		name: "an edit drops what is owed", fault: "who lagged when the spec changed is never sent what came before",
+		file: dialect + "delivery.go",
+		line: `if isDone(st, e, s) {`, becomes: `if true {`,
+		soonest: "TestProtocol",
+	},
+
+	// How delivery goes.
+	{
+		name: "a lost answer counts as delivered", fault: "who has not received where to go is not sent it again",
 		file: controllers + "breakoutset_signals.go",
-		line: `t.mayHaveHeard(t.steps[i])`, becomes: `t.did(room, i+1, false)`,
+		line: `outcome = sampleapp.Ambiguous`, becomes: `outcome = sampleapp.Delivered`,
 		soonest: "TestMatrix/^open$/burst-of-503",
 	},
 	{
-		name: "a rate limit counts as a refusal", fault: "in a busy moment rooms are given up for good",
+		name: "given up after a failure", fault: "who could not be sent something once is never sent it",
 		file: controllers + "breakoutset_signals.go",
-		line: `case vonage.ClassTerminal:`, becomes: `case vonage.ClassTerminal, vonage.ClassRateLimited:`,
+		line: `outcome, now := sampleapp.Failed, time.Now()`, becomes: `outcome, now := sampleapp.Delivered, time.Now()`,
+		soonest: "TestMatrix/^open$/burst-of-503",
+	},
+	{
+		name: "a rate limit counts as delivered", fault: "in a busy moment rooms are given up for good",
+		file: controllers + "breakoutset_signals.go",
+		line: `case "", vonage.ClassNoRecipients:`, becomes: `case "", vonage.ClassNoRecipients, vonage.ClassRateLimited:`,
 		soonest: "TestMatrix/^open$/^limited$",
 	},
 	{
-		name: "a timeout counts as unsent", fault: "who has heard where to go is told again at once, and changes rooms twice",
+		name: "who failed is not tried again", fault: "after an outage some sessions lag for ever",
+		file: dialect + "delivery.go",
+		line: `s.retryAt = now.Add(min(firstRetry<<min(s.tries-1, 10), lastRetry))`, becomes: `s.retryAt = now.Add(1000 * time.Hour)`,
+		soonest: "TestMatrix/^open$/burst-of-503",
+	},
+	{
+		name: "a timeout counts as unsent", fault: "who has received where to go is sent it again at once",
 		file: vendor + "call.go",
 		line: `e.Class = op.unclear()`, becomes: `e.Class = ClassTransient`,
 		soonest: "TestMatrix/^(open|move)$/^(silence|timeout-after|reset-after)$",
 	},
 	{
-		name: "repetitions after 4 s", fault: "who has heard where to go is told again before the page acted on it",
-		file: decisions + "steps.go",
-		line: `const RepeatAfter = reactionTime`, becomes: `const RepeatAfter = 4 * time.Second`,
-		soonest: "TestMatrix/^(open|move)$/^(silence|timeout-after|reset-after)$",
+		name: "moves 4 s apart", fault: "people are sent elsewhere before their page has acted on the move before",
+		file: dialect + "pacing.go",
+		line: `MoveInterval = 10 * time.Second`, becomes: `MoveInterval = 4 * time.Second`,
+		soonest: "TestDirected",
 	},
 	{
-		name: "a barrier of 4 s", fault: "the next step comes before pages have acted on the one before",
-		file: decisions + "clock.go",
-		line: `reactionTime = 6 * time.Second`, becomes: `reactionTime = 4 * time.Second`,
-		soonest: "TestStories",
+		name: "two targets at once", fault: "who was sent to one room is sent to another before the page acted on it",
+		file: dialect + "delivery.go",
+		line: `case !until.After(now):`, becomes: `case true:`,
+		soonest: "TestDirected",
 	},
 	{
-		name: "who was given up is forgotten", fault: "a set is Ready though whole rooms were not told",
-		file: controllers + "breakoutset_signals.go",
-		line: `breakout.Settle(s.status(), t.steps, append(t.refused(), t.missing()...), time.Now())`, becomes: `breakout.Settle(s.status(), t.steps, nil, time.Now())`,
+		name: "a new process waits for nobody", fault: "after a crash people are sent elsewhere before their page acted on what the operator before sent",
+		file: dialect + "delivery.go",
+		line: `d.named[name], d.movesAt = naming{at: now}, now // as late as that, to wherever`, becomes: `_ = name`,
+		soonest: "TestMatrix/^(edit|move)$/^(before|after)$",
 	},
 	{
-		name: "Ready while telling", fault: "whoever waits for Ready goes on before people know",
+		name: "no rounds", fault: "who was between two sessions when the signal came stays where they were",
+		file: dialect + "delivery.go",
+		line: `is = (is || slices.Contains(sent, v1alpha1.SignalOpening)) && len(st.Signals.Moving) > 0`, becomes: `is = false`,
+	},
+	{
+		name: "rounds of one revision", fault: "pages do not act on a text that equals the one before",
+		file: dialect + "message.go",
+		line: `revision := c.st.Signals.Revision + int64(step.Round)`, becomes: `revision := c.st.Signals.Revision`,
+		soonest: "TestProtocol",
+	},
+	{
+		name: "Ready while sessions lag", fault: "whoever waits for Ready goes on before people know",
 		file: controllers + "breakoutset_status.go",
-		line: `case st.Signals.Pending != nil:`, becomes: `case false:`,
+		line: `switch lags := len(breakout.Lagging(s.status())) > 0; {`, becomes: `switch lags := false; {`,
+		soonest: "TestMatrix/^move$/burst-of-503",
+	},
+	{
+		name: "delivered while sessions lag", fault: "SignalsDelivered is True though whole rooms were sent nothing",
+		file: controllers + "breakoutset_status.go",
+		line: `lagging := breakout.Lagging(st)`, becomes: `lagging := breakout.Lagging(st)[:0]`,
 		soonest: "TestMatrix/^move$/burst-of-503",
 	},
 
-	// What is said.
+	// What is sent.
 	{
 		name: "rooms go while people move", fault: "a room is removed before those who were in it have gone elsewhere",
-		file: decisions + "steps.go",
-		line: `b.moving = b.moving || len(s.Moves) > 0`, becomes: ``,
+		file: dialect + "delivery.go",
+		line: `if at := d.emptyAt(st, e.Room, now); s.round == 0 && at.After(now) {`, becomes: `if at := d.emptyAt(st, e.Room, now); at.IsZero() && at.After(now) {`,
 	},
 	{
-		name: "people are told twice", fault: "who was sent to one room is sent to another before the page acted on it",
-		file: decisions + "steps.go",
-		line: `case recentlyTold(b.st, m.Participant).After(b.now):`, becomes: `case false:`,
+		name: "who is there is sent there", fault: "who is in a room already leaves and joins it once more, and is seen by nobody",
+		file: dialect + "delivery.go",
+		line: `if target == room || (kind == v1alpha1.SignalOpening && slices.Contains(view.Hosts, name)) {`, becomes: `if kind == v1alpha1.SignalOpening && slices.Contains(view.Hosts, name) {`,
 	},
 	{
-		name: "a running countdown is dropped", fault: "a page breaks that is told of no countdown while it shows one",
-		file: decisions + "steps.go",
-		line: `if until := timerRunsOut(b.st); until.After(b.now) {`, becomes: `if until := timerRunsOut(b.st); until.IsZero() {`,
+		name: "the countdown is cleared", fault: "a page goes blank that is sent no countdown while it shows one",
+		file: dialect + "message.go",
+		line: `t := c.st.Timer`, becomes: `t := c.st.Timer; if t.DurationSeconds == 0 { return "{}" }`,
 	},
 	{
-		name: "memberAssigned names all", fault: "who is in a room already is sent there once more",
-		file: decisions + "message.go",
-		line: `if sent[n] {`, becomes: `if sent[n] || place != mainRoom {`,
-		soonest: "TestMatrix/^open$/api-outage",
+		name: "pages go back by themselves", fault: "who goes back at the end of the countdown misses that all are called back",
+		file: dialect + "message.go",
+		line: `IsManualReturn: true,`, becomes: `IsManualReturn: false,`,
 	},
 	{
-		name: "a farewell as the time is up", fault: "people who may come back when they are ready are called back at once",
-		file: decisions + "clock.go",
-		line: `return closesAt.Add(CloseGrace(set))`, becomes: `return closesAt`,
+		name: "called back as the time is up", fault: "pages whose clock is behind are called back while they count, and count for ever",
+		file: dialect + "pacing.go",
+		line: `return closesAt.Add(callBackAfter)`, becomes: `return closesAt`,
+	},
+	{
+		name: "no grace for a manual return", fault: "people who may come back when they are ready are called back at once",
+		file: dialect + "pacing.go",
+		line: `return closesAt.Add(max(callBackAfter, breakout.CloseGrace(set)))`, becomes: `return closesAt.Add(callBackAfter + 0*breakout.CloseGrace(set))`,
+	},
+	{
+		name: "an expired countdown stays", fault: "the host's page asks to delete the next set's rooms",
+		file: decisions + "decide.go",
+		line: `case had != nil, !IsOpen(in.Set) && in.Main.Status.CountdownTime != nil:`, becomes: `case had != nil:`,
+		soonest: "TestProtocol",
+	},
+	{
+		name: "new names at once", fault: "people are sent to a room by a name that it has no more",
+		file: decisions + "view.go",
+		line: `func (in ViewInput) fixed(room roomName) bool { return in.NamesFixed[room] || in.NamesFixed[""] }`, becomes: `func (in ViewInput) fixed(roomName) bool { return false }`,
+		soonest: "TestProtocol",
+	},
+	{
+		name: "co-hosts without controls", fault: "who is a co-host from the beginning cannot do what a co-host does",
+		file: decisions + "plan.go",
+		line: `if len(v.CoHosts) > 0 {`, becomes: `if false {`,
+		soonest: "TestProtocol",
+	},
+	{
+		name: "rooms are left for ever", fault: "a room that is gone stays in status, and never comes back",
+		file: decisions + "plan.go",
+		line: `return r.State == v1alpha1.RoomLeaving && !IsKnown(st, r.Name) && gone(r)`, becomes: `return false && gone(r)`,
 	},
 	{
 		name: "people do not stay", fault: "whoever adds a room sends everybody elsewhere",
@@ -140,6 +204,13 @@ var mutants = []mutant{
 		soonest: "TestMeetings",
 	},
 
+	{
+		name: "tokens go while people move", fault: "who could not go yet has no token for the room that they are in",
+		file: controllers + "breakoutset_rooms.go",
+		line: `if slices.Contains(s.status().Signals.Moving, p.Name) {`, becomes: `if false {`,
+		soonest: "TestProtocol",
+	},
+
 	// Coming back.
 	{
 		name: "no grace", fault: "people are thrown out of a room that closes before they can leave it",
@@ -147,7 +218,7 @@ var mutants = []mutant{
 		line: `if at := s.drainEnd(name, room); at.After(s.now) {`, becomes: `if at := s.drainEnd(name, room); at.IsZero() {`,
 	},
 	{
-		name: "sets go without farewell", fault: "when a set is deleted nobody is called back",
+		name: "sets go without closing", fault: "when a set is deleted nobody is called back",
 		file: controllers + "breakoutset_controller.go",
 		line: `if !s.set.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(s.set, v1alpha1.BreakoutSetFinalizer) {`, becomes: `if true {`,
 	},
@@ -171,12 +242,12 @@ var mutants = []mutant{
 	{
 		name: "the main room is never freed", fault: "after one set no other one ever opens",
 		file: controllers + "meetingroom_lock.go",
-		line: `if held {`, becomes: `if true {`,
+		line: `s.room.Status.ActiveBreakoutSet = nil`, becomes: ``,
 	},
 	{
 		name: "the main room is freed by hearsay", fault: "another set opens while the first one is open",
 		file: controllers + "meetingroom_lock.go",
-		line: `if err == nil && !held {`, becomes: `if false {`,
+		line: `if err == nil && set == nil {`, becomes: `if false {`,
 		soonest: "TestMatrix/^open$/late-sets",
 	},
 
@@ -207,7 +278,7 @@ var mutants = []mutant{
 	{
 		name: "what was sent is forgotten", fault: "a RoomSignal is sent again when its status could not be written",
 		file: controllers + "roomsignal_controller.go",
-		line: `s.recall(r.sent.peek(signal))`, becomes: ``,
+		line: `s.takeOver(r.sent.peek(signal))`, becomes: ``,
 		soonest: "TestMatrix/room-signal/^refused$",
 	},
 	{

@@ -1,8 +1,9 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command mutants finds out whether test/sim can fail: it puts faults into the operator, one at a time, and runs the simulation against each. Nothing
-// in the working tree is touched. It prints what caught which fault, and fails where one was not caught within the deadline.
+// Command mutants finds out whether test/sim can fail: it puts faults into the operator, one at a time, and runs the
+// simulation against each. Nothing in the working tree is touched. It prints what caught which fault, and fails where
+// one was not caught within the deadline.
 package main
 
 import (

@@ -44,7 +44,8 @@ func moves(typ, data string) map[string]string {
 	return moves
 }
 
-// needless tells of a call, when the operator has decided on it, why the API server says that it is needless; "" where it does not.
+// needless tells of a call, when the operator has decided on it, why the API server says that it is needless; "" where
+// it does not.
 func (w *World) needless(ctx context.Context, op *Operation) string {
 	name := objectOf(ctx)
 	statusOf := func(plural string) map[string]any {
@@ -75,7 +76,8 @@ func (w *World) judgeCall(op *Operation) {
 		w.violated("%s, and %s", op.Key, op.needless)
 	}
 	var signal struct{ Type, Data string }
-	if op.Operator.stood || json.Unmarshal([]byte(op.body), &signal) != nil { // who goes on after a while tells what was so before
+	if op.Operator.stood ||
+		json.Unmarshal([]byte(op.body), &signal) != nil { // who goes on after a while tells what was so before
 		return
 	}
 	sent := moves(signal.Type, signal.Data)
@@ -86,7 +88,8 @@ func (w *World) judgeCall(op *Operation) {
 	}
 }
 
-// JudgeHaste judges a rule: whoever has heard where to go is not told again before the page has gone there. It holds where one operator is at work at a time.
+// JudgeHaste judges a rule: whoever has heard where to go is not told again before the page has gone there. It holds
+// where one operator is at work at a time.
 func (w *World) JudgeHaste() {
 	heard := map[string]time.Time{}
 	for _, c := range w.Vendor.Calls() {
@@ -97,14 +100,20 @@ func (w *World) JudgeHaste() {
 		for _, name := range sortedKeys(sent) {
 			key := c.SessionID + " " + name
 			if after := c.Time.Sub(heard[key]); after < notice {
-				w.violated("%s was told to move to %s %s after having been told before", name, w.roomOf(sent[name]), after)
+				w.violated(
+					"%s was told to move to %s %s after having been told before",
+					name,
+					w.roomOf(sent[name]),
+					after,
+				)
 			}
 			heard[key] = c.Time
 		}
 	}
 }
 
-// JudgeLeaving judges a rule: nobody was thrown out of a breakout room, which all have time to leave; and nobody is left in a session whose room is gone.
+// JudgeLeaving judges a rule: nobody was thrown out of a breakout room, which all have time to leave; and nobody is
+// left in a session whose room is gone.
 func (w *World) JudgeLeaving() {
 	there := map[string]bool{}
 	for _, room := range w.API.Objects("meetingrooms") {
@@ -129,7 +138,11 @@ func (w *World) JudgeLeaving() {
 
 // grantedRoles are the vendor's words for what roles may do.
 var grantedRoles = map[v1alpha1.ParticipantRole]string{
-	"": "publisher", v1alpha1.RoleParticipant: "publisher", v1alpha1.RoleHost: "moderator", v1alpha1.RoleCoHost: "moderator", v1alpha1.RoleViewer: "subscriber",
+	"":                       "publisher",
+	v1alpha1.RoleParticipant: "publisher",
+	v1alpha1.RoleHost:        "moderator",
+	v1alpha1.RoleCoHost:      "moderator",
+	v1alpha1.RoleViewer:      "subscriber",
 }
 
 // JudgeTokens judges a rule: where a room says that it is ready, everybody has a token that is good and of their role.
@@ -154,8 +167,15 @@ func (w *World) JudgeTokens() {
 			switch {
 			case err != nil:
 				w.violated("room %s is ready, and %s's token is not good: %v", room.Name, p.Name, err)
-			case info.SessionID != room.Status.SessionID || info.Role != grantedRoles[p.Role] || data.Name != string(p.Name):
-				w.violated("room %s is ready, and %s, who is %s, has %s", room.Name, p.Name, p.Role, w.grant(texts[p.Name]))
+			case info.SessionID != room.Status.SessionID, info.Role != grantedRoles[p.Role],
+				data.Name != string(p.Name):
+				w.violated(
+					"room %s is ready, and %s, who is %s, has %s",
+					room.Name,
+					p.Name,
+					p.Role,
+					w.grant(texts[p.Name]),
+				)
 			}
 		}
 	}

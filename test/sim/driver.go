@@ -34,19 +34,14 @@ func (w *World) Pass(d time.Duration) { w.run(time.Now().Add(d), func() bool { r
 // storyEnds is what ends a story that cannot go on; see Run.
 type storyEnds struct{}
 
-// Until lets time go on, for at most a while, until a goal is reached and nothing follows for a moment. When that does not happen a rule is broken,
-// and the story ends.
+// Until lets time go on, for at most a while, until a goal is reached and nothing follows for a moment. When that does
+// not happen a rule is broken, and the story ends.
 func (w *World) Until(most time.Duration, goal func() error) {
 	w.t.Helper()
 	end := time.Now().Add(most)
 	for {
 		var err error
 		if !w.run(end, func() bool { err = goal(); return err == nil }) {
-			if stuck := w.stuck; stuck != nil {
-				w.stuck, end = nil, time.Now().Add(most)
-				stuck(w)
-				continue
-			}
 			w.violated("after %s, which is %s into the story: %v", most, w.Elapsed(), err)
 			panic(storyEnds{})
 		}
@@ -57,7 +52,8 @@ func (w *World) Until(most time.Duration, goal func() error) {
 	}
 }
 
-// Within lets time go on, for at most a while, until a goal is reached when nothing goes on any more at that time; it tells whether it was.
+// Within lets time go on, for at most a while, until a goal is reached when nothing goes on any more at that time; it
+// tells whether it was.
 func (w *World) Within(most time.Duration, goal func() bool) bool {
 	return w.run(time.Now().Add(most), goal)
 }
@@ -131,7 +127,8 @@ func (w *World) turn() bool {
 
 // restart starts another operator when the last one has died and its time has come.
 func (w *World) restart() bool {
-	if w.options.StaysDown || len(w.Operators) == 0 || slices.ContainsFunc(w.Operators, func(o *Operator) bool { return !o.Dead() && !o.paused }) {
+	if w.options.StaysDown || len(w.Operators) == 0 ||
+		slices.ContainsFunc(w.Operators, func(o *Operator) bool { return !o.Dead() && !o.paused }) {
 		return false
 	}
 	if w.restartAt.IsZero() {
@@ -153,7 +150,8 @@ func (w *World) choices(now time.Time) []choice {
 	var all []choice
 	for _, watch := range w.API.Watches() {
 		o, _ := watch.Owner.(*Operator)
-		if o == nil || o.Dead() || o.paused || o.blind[watch.Resource] || watch.Waiting() == 0 || w.heldEvents[watch].After(now) {
+		if o == nil || o.Dead() || o.paused || o.blind[watch.Resource] || watch.Waiting() == 0 ||
+			w.heldEvents[watch].After(now) {
 			continue
 		}
 		all = append(all, choice{fmt.Sprintf("%d %s %t", o.Number, watch.Resource, watch.MetadataOnly), func() {

@@ -19,8 +19,8 @@ import (
 
 // Ending is how a story ended, in words that are the same in every run: without IDs, times and tokens.
 type Ending struct {
-	// Told is what the set's signals told each room's session, without repeats; Signals are the RoomSignals that it got.
-	Told, Signals map[string][]string
+	// Signals are the RoomSignals that each room's session got.
+	Signals map[string][]string
 
 	// Objects are the objects that there are, Places where everybody is.
 	Objects map[string]any
@@ -37,31 +37,29 @@ func (w *World) Ending(operators int, together bool) *Ending {
 	if !together {
 		w.JudgeHaste()
 	}
-	e := &Ending{Told: map[string][]string{}, Signals: map[string][]string{}, Objects: w.objects(), Places: map[string]string{}}
+	e := &Ending{Signals: map[string][]string{}, Objects: w.objects(), Places: map[string]string{}}
 	texts := w.normaliser()
 	for room, sent := range w.sent() {
-		t := &telling{world: w, room: room, operators: operators, together: together, words: map[string]string{}, times: map[string]int{}}
+		latest, times := int64(0), map[string]int{}
 		for _, u := range sent {
-			u.text = texts(u.data)
 			if u.fromSet() {
-				t.say(u)
+				if u.revision < latest && !together {
+					w.violated("%s was sent revision %d after revision %d: %s", room, u.revision, latest, texts(u.data))
+				}
+				latest = max(latest, u.revision)
 				continue
 			}
-			text := u.typ + " " + u.text
+			text := u.typ + " " + texts(u.data)
 			if !slices.Contains(e.Signals[room], text) {
 				e.Signals[room] = append(e.Signals[room], text)
 			}
 			if !u.lost {
-				t.times[text]++
+				times[text]++
 			}
-			if t.times[text] > operators {
-				w.violated("%s got a RoomSignal %d times from %d operators: %s", room, t.times[text], operators, text)
+			if times[text] > operators {
+				w.violated("%s got a RoomSignal %d times from %d operators: %s", room, times[text], operators, text)
 			}
 		}
-		if t.next != len(t.order) {
-			w.violated("%s was sent a repetition that broke off after %s", room, t.order[t.next-1])
-		}
-		e.Told[room] = t.told
 	}
 	for name, p := range w.People {
 		e.Places[name] = cmp.Or(w.roomOf(p.Page.Session()), "nowhere")
@@ -72,7 +70,6 @@ func (w *World) Ending(operators int, together bool) *Ending {
 // utterance is a signal to a session.
 type utterance struct {
 	typ, data string
-	text      string // data in words that are the same in every run
 	revision  int64
 	lost      bool // the operator cannot know that it was said
 }
@@ -105,54 +102,6 @@ func (w *World) sent() map[string][]utterance {
 		})
 	}
 	return sent
-}
-
-// telling goes through what the set's signals told one session: revisions go up, what one revision says comes in order, and a repeat is word for
-// word. With two operators at once a late repeat of an older revision is allowed: nothing can fence it at the vendor.
-type telling struct {
-	world     *World
-	room      string
-	operators int
-	together  bool
-
-	told   []string          // without repeats
-	order  []string          // told with its revision
-	words  map[string]string // as it was said first
-	times  map[string]int    // how often the operator should know that it was said
-	next   int               // where in order it goes on
-	latest int64
-}
-
-func (t *telling) say(u utterance) {
-	key := fmt.Sprint(u.revision, " ", u.text)
-	_, repeat := t.words[key]
-	if !u.lost {
-		t.times[key]++
-	}
-	complain := func(what string) { t.world.violated("%s was told %s: %s", t.room, what, u.text) }
-	switch {
-	case !repeat && u.revision < t.latest:
-		complain(fmt.Sprintf("something of revision %d for the first time after revision %d", u.revision, t.latest))
-	case !repeat && t.next < len(t.order):
-		complain("something new in the middle of a repetition")
-	case repeat && u.data != t.words[key] && !endTimeField.MatchString(u.data):
-		complain("the same in other words, before " + t.words[key])
-	case repeat && t.times[key] > t.operators:
-		complain(fmt.Sprintf("%d times, by %d operators", t.times[key], t.operators))
-	case repeat && u.revision < t.latest && !t.together:
-		complain(fmt.Sprintf("of revision %d after revision %d", u.revision, t.latest))
-	}
-	if !repeat {
-		t.order, t.words[key] = append(t.order, key), u.data
-		t.told = append(t.told, u.typ+" "+u.text)
-		t.next = len(t.order)
-	} else if i := slices.Index(t.order, key); !t.together {
-		if i != t.next && t.next != len(t.order) {
-			complain("a repetition that is out of order")
-		}
-		t.next = i + 1
-	}
-	t.latest = max(t.latest, u.revision)
 }
 
 // normaliser returns a function that names in a text what has another name in every run.
@@ -198,8 +147,18 @@ type scrubber struct {
 
 // accidental are the fields that depend on how long something took, or how often it was tried.
 var accidental = []string{
-	"uid", "resourceVersion", "generation", "managedFields", "revision", "order", "inputsHash", "attempts", "recentMoves", "closeGraceSeconds",
-	v1alpha1.ResendAnnotation, "lastHandledResend",
+	"uid",
+	"resourceVersion",
+	"generation",
+	"managedFields",
+	"revision",
+	"order",
+	"inputsHash",
+	"attempts",
+	"recentMoves",
+	"closeGraceSeconds",
+	v1alpha1.ResendAnnotation,
+	"lastHandledResend",
 }
 
 func (s *scrubber) scrub(key string, value any) any {

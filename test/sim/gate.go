@@ -28,7 +28,8 @@ import (
 
 // Operation is a write to the API server or a call to Vonage, on its way.
 type Operation struct {
-	// Key says what it is, in words that are the same in every run: "update breakoutsets/groups/status", "signal groups-red roomRemoved".
+	// Key says what it is, in words that are the same in every run: "update breakoutsets/groups/status", "signal
+	// groups-red roomRemoved".
 	Key string
 
 	// Vendor is whether it is a call to Vonage.
@@ -76,7 +77,8 @@ type APIFault string
 
 // The faults of the API server.
 const (
-	// Conflict refuses a write as outdated, Refused fails on the API server's side, Unheard carries it out and loses the answer.
+	// Conflict refuses a write as outdated, Refused fails on the API server's side, Unheard carries it out and loses
+	// the answer.
 	Conflict APIFault = "conflict"
 	Refused  APIFault = "refused"
 	Unheard  APIFault = "unheard"
@@ -88,7 +90,8 @@ func (v Verdict) String() string {
 	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
 }
 
-// probeKey begins the keys of the calls with which an account is checked, createSessionKey of those that create sessions.
+// probeKey begins the keys of the calls with which an account is checked, createSessionKey of those that create
+// sessions.
 const (
 	probeKey         = "vonage probe"
 	createSessionKey = "vonage createSession"
@@ -131,7 +134,11 @@ func (w *World) atGate() []*Operation {
 	defer w.mu.Unlock()
 	ops := slices.Clone(w.waiting)
 	slices.SortStableFunc(ops, func(a, b *Operation) int {
-		return cmp.Or(cmp.Compare(a.Operator.Number, b.Operator.Number), cmp.Compare(a.Key, b.Key), cmp.Compare(a.body, b.body))
+		return cmp.Or(
+			cmp.Compare(a.Operator.Number, b.Operator.Number),
+			cmp.Compare(a.Key, b.Key),
+			cmp.Compare(a.body, b.body),
+		)
 	})
 	return ops
 }
@@ -185,7 +192,10 @@ func (o *Operator) callAPI(req *http.Request) (*http.Response, error) {
 	}
 	switch v.API {
 	case Conflict:
-		return apiserver.Refusal(req, apierrors.NewConflict(t.GroupResource(), t.Name, errors.New("somebody was faster"))), nil
+		return apiserver.Refusal(
+			req,
+			apierrors.NewConflict(t.GroupResource(), t.Name, errors.New("somebody was faster")),
+		), nil
 	case Refused:
 		return apiserver.Refusal(req, errors.New("out of order")), nil
 	case Unheard: // only its answer is
@@ -271,8 +281,8 @@ func (o *Operator) callVendor(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// callKey names a call by the MeetingRoom of its session. A session that is yet to be made belongs to the object that is being reconciled, which only
-// the context's logger knows.
+// callKey names a call by the MeetingRoom of its session. A session that is yet to be made belongs to the object that
+// is being reconciled, which only the context's logger knows.
 func (w *World) callKey(req *http.Request, body []byte) string {
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	words := []string{strings.ToLower(req.Method)}

@@ -24,8 +24,8 @@ import (
 )
 
 func init() {
-	// What is left logs. The other handler has whoever has an error sleep when another had one a moment ago, by any clock: those of other bubbles, and
-	// the machine's, are decades ahead.
+	// What is left logs. The other handler has whoever has an error sleep when another had one a moment ago, by any
+	// clock: those of other bubbles, and the machine's, are decades ahead.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 }
 
@@ -74,8 +74,12 @@ func (w *World) StartOperator() *Operator {
 	w.must(err)
 	const workers = 16
 	w.must(controller.SetupAll(queued{mgr, o}, controller.Options{
-		OperatorNamespace: OperatorNamespace, VonageAccountWorkers: workers, MeetingRoomWorkers: workers, BreakoutSetWorkers: workers,
-		RoomSignalWorkers: workers, Vonage: []vonage.Option{vonage.WithTransport(transport(o.callVendor))},
+		OperatorNamespace:    OperatorNamespace,
+		VonageAccountWorkers: workers,
+		MeetingRoomWorkers:   workers,
+		BreakoutSetWorkers:   workers,
+		RoomSignalWorkers:    workers,
+		Vonage:               []vonage.Option{vonage.WithTransport(transport(o.callVendor))},
 	}))
 	w.must(mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		close(o.started)
@@ -84,7 +88,8 @@ func (w *World) StartOperator() *Operator {
 	})))
 	run, stop := context.WithCancel(context.Background())
 	go func() {
-		// A manager that is stopped while it starts goes round and round until its caches are filled, so that comes first.
+		// A manager that is stopped while it starts goes round and round until its caches are filled, so that comes
+		// first.
 		<-life.Done()
 		<-o.started
 		stop()
@@ -123,7 +128,8 @@ func (o *Operator) Kill() {
 // Dead tells whether it was killed.
 func (o *Operator) Dead() bool { return o.life.Err() != nil }
 
-// cut tells whether a request of the operator gets nowhere. What a dead one reads while it starts harms nobody, and lets it end.
+// cut tells whether a request of the operator gets nowhere. What a dead one reads while it starts harms nobody, and
+// lets it end.
 func (o *Operator) cut(read bool) bool {
 	if !o.Dead() {
 		return false

@@ -29,7 +29,8 @@ type history struct {
 	tokens   map[string]bool
 	// wasted are the sessions that may be wasted: nobody heard of them, since an operator died or a write was refused.
 	wasted map[string]bool
-	// open are the main rooms of the sets that say that they are open, holders the UIDs of the sets that have a main room, by UID.
+	// open are the main rooms of the sets that say that they are open, holders the UIDs of the sets that have a main
+	// room, by UID.
 	open    map[string]string
 	holders map[string]string
 	// rejected is whether anything ever said that the credentials are no good.
@@ -38,15 +39,21 @@ type history struct {
 
 func newHistory() *history {
 	return &history{
-		sessions: map[string]map[string]bool{}, owner: map[string]string{}, names: map[string]string{}, tokens: map[string]bool{}, wasted: map[string]bool{},
-		open: map[string]string{}, holders: map[string]string{},
+		sessions: map[string]map[string]bool{},
+		owner:    map[string]string{},
+		names:    map[string]string{},
+		tokens:   map[string]bool{},
+		wasted:   map[string]bool{},
+		open:     map[string]string{},
+		holders:  map[string]string{},
 	}
 }
 
 // indiscreet is what a token, a JWT or a key looks like.
 var indiscreet = regexp.MustCompile(`eyJ[\w-]{8,}|T1==|PRIVATE KEY|` + apiSecret)
 
-// changed sees every change in the API server: a room has one session for ever, a session one room, and nothing secret is in a condition.
+// changed sees every change in the API server: a room has one session for ever, a session one room, and nothing secret
+// is in a condition.
 func (w *World) changed(eventType string, r *apiserver.Resource, obj apiserver.Object) {
 	if w.options.Changed != nil {
 		w.options.Changed(eventType, r, obj)
@@ -97,7 +104,10 @@ func (w *World) judgeReady(name string, obj apiserver.Object) {
 		return
 	}
 	for _, p := range room.Spec.Participants {
-		if !slices.ContainsFunc(room.Status.Tokens, func(t v1alpha1.ParticipantToken) bool { return t.Participant == p.Name }) {
+		if !slices.ContainsFunc(
+			room.Status.Tokens,
+			func(t v1alpha1.ParticipantToken) bool { return t.Participant == p.Name },
+		) {
 			w.violated("room %s says that it is ready, and has no token for %s", name, p.Name)
 		}
 	}
@@ -224,12 +234,18 @@ func HasReady(obj Conditioned, status metav1.ConditionStatus, reason string) err
 	case c.Status != status || (reason != "" && c.Reason != reason):
 		return fmt.Errorf("%s: Ready is %s %s: %s", obj.GetName(), c.Status, c.Reason, c.Message)
 	case c.ObservedGeneration != obj.GetGeneration():
-		return fmt.Errorf("%s: Ready is of generation %d, not %d", obj.GetName(), c.ObservedGeneration, obj.GetGeneration())
+		return fmt.Errorf(
+			"%s: Ready is of generation %d, not %d",
+			obj.GetName(),
+			c.ObservedGeneration,
+			obj.GetGeneration(),
+		)
 	}
 	return nil
 }
 
-// belongs is who belongs to which session: status says so. While people choose, only those who are placed belong anywhere.
+// belongs is who belongs to which session: status says so. While people choose, only those who are placed belong
+// anywhere.
 func (w *World) belongs() map[string]string {
 	belongs := map[string]string{}
 	var rooms v1alpha1.MeetingRoomList
@@ -260,13 +276,17 @@ func (w *World) belongs() map[string]string {
 	return belongs
 }
 
-// JudgePlaces judges a rule: everybody is where status says, connected once. Who came in late, or was in mode Choose, is not led anywhere.
+// JudgePlaces judges a rule: everybody is where status says, connected once. Who came in late, or was in mode Choose,
+// is not led anywhere.
 func (w *World) JudgePlaces() {
 	belongs := w.belongs()
 	for _, name := range sortedKeys(w.People) {
 		p, session := w.People[name], belongs[name]
 		if session == "" || p.Removed || (p.Unaware && p.Page.Changes() == 0) {
 			continue
+		}
+		if !p.Page.Visible() {
+			w.violated("nobody sees %s, who joined the session that they had left", name)
 		}
 		if is := p.Page.Connections(); len(is) != 1 || is[0] != session {
 			rooms := make([]string, len(is))
@@ -294,45 +314,59 @@ type listing struct {
 	places   map[string]string
 }
 
-// JudgeConditions judges a rule: where a set says that everybody was told, the last list of each session is that of the status, rooms and people.
+// JudgeConditions judges a rule: where a set says that everybody was sent the present state, the last list of the main
+// room is that of the status, rooms and people.
 func (w *World) JudgeConditions() {
 	var sets v1alpha1.BreakoutSetList
 	w.must(w.User.List(ctx(), &sets, client.InNamespace(Namespace)))
 	for _, set := range sets.Items {
-		told := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.SignalsDeliveredCondition)
-		if told == nil || told.Status != metav1.ConditionTrue || set.Status.State != v1alpha1.StateOpen {
+		delivered := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.SignalsDeliveredCondition)
+		if delivered == nil || delivered.Status != metav1.ConditionTrue || set.Status.State != v1alpha1.StateOpen ||
+			len(set.Status.Rooms) == 0 {
 			continue
 		}
-		want := []string{set.Status.MainSessionID}
+		main := set.Status.MainSessionID
+		want := []string{main}
 		for _, room := range set.Status.Rooms {
-			want = append(want, room.SessionID)
+			if room.State != v1alpha1.RoomLeaving {
+				want = append(want, room.SessionID)
+			}
 		}
-		for _, session := range want {
-			is := w.lastList(session)
-			if is == nil && session != set.Status.MainSessionID {
-				continue // who is not in the main room when the rooms open is told when something changes
-			}
-			if is == nil || !slices.Equal(want, is.sessions) {
-				w.violated("set %s says that everybody was told, and the last list that %s was sent has not its %d rooms: %v", set.Name, w.roomOf(session), len(want), is)
-				continue
-			}
-			for _, room := range set.Status.Rooms {
-				for _, p := range room.Participants {
-					if in := is.places[string(p)]; in != room.SessionID {
-						w.violated("set %s says that everybody was told, and by the last list that %s was sent %s is in [%s] instead of %s",
-							set.Name, w.roomOf(session), p, w.roomOf(in), room.MeetingRoomName)
-					}
+		is := w.lastList(main)
+		if is == nil || !slices.Equal(want, is.sessions) {
+			w.violated(
+				"set %s says that everybody was sent the present state, and the last list of the main room "+
+					"has not its %d rooms: %v",
+				set.Name,
+				len(want),
+				is,
+			)
+			continue
+		}
+		for _, room := range set.Status.Rooms {
+			for _, p := range room.Participants {
+				if in := is.places[string(p)]; in != room.SessionID {
+					w.violated(
+						"set %s says that everybody was sent the present state, and by the last list of the main room "+
+							"%s is in [%s] instead of %s",
+						set.Name,
+						p,
+						w.roomOf(in),
+						room.MeetingRoomName,
+					)
 				}
 			}
 		}
 	}
 }
 
-// lastList is the list of rooms that a session was sent last, whether anybody was there or not; nil if it was sent none.
+// lastList is the list of rooms that a session was sent last, whether anybody was there or not; nil if it was sent
+// none.
 func (w *World) lastList(session string) *listing {
 	var last *listing
 	for _, c := range w.Vendor.Calls() {
-		if c.Op != simulator.OpSignal || c.SessionID != session || c.SignalType != "breakout-room" || !(c.Effective || c.Status == 404) {
+		if c.Op != simulator.OpSignal || c.SessionID != session || c.SignalType != "breakout-room" ||
+			!(c.Effective || c.Status == 404) {
 			continue
 		}
 		var list roomList
@@ -350,7 +384,8 @@ func (w *World) lastList(session string) *listing {
 	return last
 }
 
-// JudgeRest judges a rule: when all is done nothing is written and nobody is called any more as time goes by. The periodic check of the account aside.
+// JudgeRest judges a rule: when all is done nothing is written and nobody is called any more as time goes by. The
+// periodic check of the account aside.
 func (w *World) JudgeRest() {
 	w.options.Judge, w.options.Lag = nil, 0
 	w.judgeRest("as time went by")
@@ -367,7 +402,10 @@ func (w *World) JudgeTakeover() {
 func (w *World) judgeRest(when string) {
 	done := len(w.Operations)
 	w.Pass(time.Minute)
-	more := slices.DeleteFunc(slices.Clone(w.Operations[done:]), func(key string) bool { return strings.HasPrefix(key, probeKey) })
+	more := slices.DeleteFunc(
+		slices.Clone(w.Operations[done:]),
+		func(key string) bool { return strings.HasPrefix(key, probeKey) },
+	)
 	if len(more) > 0 {
 		w.violated("when all was done the operator went on %s: %v", when, more)
 	}

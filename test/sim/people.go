@@ -12,7 +12,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/test/conformance/browser"
 )
 
-// Person is somebody with the sample app's page open: the page, and its connections at the vendor, which is where it is heard.
+// Person is somebody with the sample app's page open: the page, and its connections at the vendor, which is where it is
+// heard.
 type Person struct {
 	// Page is the model of the page.
 	Page *browser.Client
@@ -20,7 +21,8 @@ type Person struct {
 	// Joining is how the page was loaded.
 	Joining Joining
 
-	// Unaware is whether the page was loaded when others had been told already where to go: nobody tells it, and it stays in the main room.
+	// Unaware is whether the page was loaded when others had been told already where to go: nobody tells it, and it
+	// stays in the main room.
 	Unaware bool
 
 	// Chose is whether they have ever chosen a room.
@@ -42,7 +44,8 @@ type Joining struct {
 	Role v1alpha1.ParticipantRole
 	Main string
 
-	// Network is how long a signal takes to the browser, Connect how long it takes from leaving a session to being in the next.
+	// Network is how long a signal takes to the browser, Connect how long it takes from leaving a session to being in
+	// the next.
 	Network, Connect time.Duration
 
 	// ClockBehind is by how much the browser's clock is behind; negative where it is ahead.
@@ -59,16 +62,21 @@ type coming struct {
 	session, typ, data string
 }
 
-// Join has somebody load the page of a meeting, or load it anew. It tells whether they could: there is a session, and a token for them.
+// Join has somebody load the page of a meeting, or load it anew. It tells whether they could: there is a session, and a
+// token for them.
 func (w *World) Join(j Joining) bool {
 	room := w.Room(j.Main)
 	if room == nil || w.token(room.Status.SessionID, j.Name) == "" {
 		return false
 	}
 	cfg := browser.Config{
-		Name: j.Name, CoHost: j.Role == v1alpha1.RoleCoHost, FreshList: j.FreshList, ConnectTime: j.Connect, Paged: true,
-		Main:       browser.Room{ID: j.Main, Name: room.Spec.DisplayName, SessionID: room.Status.SessionID},
-		Credential: func(r browser.Room) (string, bool) { return r.SessionID, w.token(r.SessionID, j.Name) != "" },
+		Name:        j.Name,
+		CoHost:      j.Role == v1alpha1.RoleCoHost,
+		FreshList:   j.FreshList,
+		ConnectTime: j.Connect,
+		Paged:       true,
+		Main:        browser.Room{ID: j.Main, Name: room.Spec.DisplayName, SessionID: room.Status.SessionID},
+		Credential:  func(r browser.Room) (string, bool) { return r.SessionID, w.token(r.SessionID, j.Name) != "" },
 	}
 	if j.Role == v1alpha1.RoleHost {
 		cfg.Page = browser.HostPage
@@ -89,7 +97,13 @@ func (w *World) Join(j Joining) bool {
 func (w *World) JoinAll(main string, change ...func(*Joining)) {
 	w.t.Helper()
 	for _, participant := range w.Room(main).Spec.Participants {
-		j := Joining{Name: string(participant.Name), Role: participant.Role, Main: main, Network: 20 * time.Millisecond, Connect: 400 * time.Millisecond}
+		j := Joining{
+			Name:    string(participant.Name),
+			Role:    participant.Role,
+			Main:    main,
+			Network: 20 * time.Millisecond,
+			Connect: 400 * time.Millisecond,
+		}
 		for _, c := range change {
 			c(&j)
 		}

@@ -16,8 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// queued is a manager whose controllers get a queue of the operator's. Which of two objects a worker takes first, and whether an event comes before or
-// after it took the object, would be a matter of chance with any other, and decide what a reconcile reads.
+// queued is a manager whose controllers get a queue of the operator's. Which of two objects a worker takes first, and
+// whether an event comes before or after it took the object, would be a matter of chance with any other, and decide
+// what a reconcile reads.
 type queued struct {
 	manager.Manager
 	operator *Operator
@@ -51,10 +52,19 @@ type queue struct {
 
 var _ priorityqueue.PriorityQueue[reconcile.Request] = (*queue)(nil)
 
-func (o *Operator) newQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+func (o *Operator) newQueue(
+	name string,
+	limiter workqueue.TypedRateLimiter[reconcile.Request],
+) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	q := &queue{
-		operator: o, controller: name, limiter: limiter, hand: make(chan reconcile.Request), down: make(chan struct{}),
-		ready: map[reconcile.Request]bool{}, waiting: map[reconcile.Request]time.Time{}, processing: map[reconcile.Request]bool{},
+		operator:   o,
+		controller: name,
+		limiter:    limiter,
+		hand:       make(chan reconcile.Request),
+		down:       make(chan struct{}),
+		ready:      map[reconcile.Request]bool{},
+		waiting:    map[reconcile.Request]time.Time{},
+		processing: map[reconcile.Request]bool{},
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -16,12 +16,13 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// FuzzSpecs gives a meeting and its breakout rooms specs of all kinds, valid or not, one after the other. The operator neither panics nor goes on for
-// ever, and when the specs are put right in the end all is well.
+// FuzzSpecs gives a meeting and its breakout rooms specs of all kinds, valid or not, one after the other. The operator
+// neither panics nor goes on for ever, and when the specs are put right in the end all is well.
 func FuzzSpecs(f *testing.F) {
 	for _, seed := range []string{
 		"", "\x00", "0123456789abcdef", strings.Repeat("\xff", 40), strings.Repeat("\x01\x80", 30),
-		"a room, a set, a signal, and whatever comes to one's mind", "\x02\x01\x05\x03\x09\x02\x02\x07\x01\x01\x04\x00\x02\x03\x08\x01\x06",
+		"a room, a set, a signal, and whatever comes to one's mind",
+		"\x02\x01\x05\x03\x09\x02\x02\x07\x01\x01\x04\x00\x02\x03\x08\x01\x06",
 		"\x03\x03\x03\x02\x02\x02\x01\x01\x01\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
 	} {
 		f.Add([]byte(seed))
@@ -40,6 +41,7 @@ func FuzzSpecs(f *testing.F) {
 				}
 			}
 			w.putRight()
+			w.Pass(time.Minute) // until nobody is on the move
 			w.JudgeSecrecy()
 			w.JudgeRest()
 		})
@@ -49,7 +51,8 @@ func FuzzSpecs(f *testing.F) {
 	})
 }
 
-// mostOperations is how many writes and calls an edit of a few rooms and people may lead to at most, with half an hour to settle.
+// mostOperations is how many writes and calls an edit of a few rooms and people may lead to at most, with half an hour
+// to settle.
 const mostOperations = 400
 
 // dice are what a fuzzer's bytes decide.
@@ -68,8 +71,32 @@ func (d *dice) roll(n int) int {
 func oneOf[T any](d *dice, of ...T) T { return of[d.roll(len(of))] }
 
 var (
-	hardNames = []string{"red", "blue", "red", "main", "", "Red", "-", "a.b", "r" + strings.Repeat("o", 45), "green", "x1"}
-	hardTexts = []string{"", "Red team", "red", "main", "Grüße", "\u202e", "class", strings.Repeat("ł", 64), strings.Repeat("x", 65), "\"}", "<b>"}
+	hardNames = []string{
+		"red",
+		"blue",
+		"red",
+		"main",
+		"",
+		"Red",
+		"-",
+		"a.b",
+		"r" + strings.Repeat("o", 45),
+		"green",
+		"x1",
+	}
+	hardTexts = []string{
+		"",
+		"Red team",
+		"red",
+		"main",
+		"Grüße",
+		"\u202e",
+		"class",
+		strings.Repeat("ł", 64),
+		strings.Repeat("x", 65),
+		"\"}",
+		"<b>",
+	}
 	hardSizes = []int32{0, 1, 2, -1, 1000, 1001, 5}
 	hardTimes = []int32{1, 0, -1, 20, 86400, 86401, 299, 300}
 )
@@ -120,13 +147,21 @@ func (d *dice) room(room *v1alpha1.MeetingRoom) {
 			room.Spec.Participants = nil
 			for range d.roll(6) {
 				room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{
-					Name: v1alpha1.ParticipantName(oneOf(d, "Host", "Ada", "Ben", "Ada", "", "é", "a\x00", strings.Repeat("n", 65))),
+					Name: v1alpha1.ParticipantName(
+						oneOf(d, "Host", "Ada", "Ben", "Ada", "", "é", "a\x00", strings.Repeat("n", 65)),
+					),
 					Role: oneOf(d, "", v1alpha1.RoleHost, v1alpha1.RoleCoHost, v1alpha1.RoleViewer, "King"),
 				})
 			}
 		case 2:
 			room.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(oneOf(d, hardTimes...))}
-			room.Spec.Tokens.Delivery = oneOf(d, "", v1alpha1.TokenDeliverySecret, v1alpha1.TokenDeliveryStatus, "Pigeon")
+			room.Spec.Tokens.Delivery = oneOf(
+				d,
+				"",
+				v1alpha1.TokenDeliverySecret,
+				v1alpha1.TokenDeliveryStatus,
+				"Pigeon",
+			)
 		case 3:
 			room.Spec.AccountRef = &v1alpha1.LocalObjectReference{Name: oneOf(d, "none", "", "None")}
 		default:
@@ -141,7 +176,10 @@ func (d *dice) set(set *v1alpha1.BreakoutSet) {
 		case 0, 1:
 			set.Spec.Rooms = nil
 			for range d.roll(6) {
-				room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(oneOf(d, hardNames...)), DisplayName: oneOf(d, hardTexts...)}
+				room := v1alpha1.BreakoutRoomSpec{
+					Name:        v1alpha1.BreakoutRoomName(oneOf(d, hardNames...)),
+					DisplayName: oneOf(d, hardTexts...),
+				}
 				if d.roll(3) == 0 {
 					room.MaxParticipants = new(oneOf(d, hardSizes...))
 				}
@@ -153,7 +191,9 @@ func (d *dice) set(set *v1alpha1.BreakoutSet) {
 				set.Spec.Replicas = new(int32(5)) // the rest is for tests of scale
 			}
 		case 3:
-			set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: oneOf(d, "", v1alpha1.ModeAutomatic, v1alpha1.ModeManual, v1alpha1.ModeChoose, "Dice")}
+			set.Spec.Assignment = &v1alpha1.AssignmentSpec{
+				Mode: oneOf(d, "", v1alpha1.ModeAutomatic, v1alpha1.ModeManual, v1alpha1.ModeChoose, "Dice"),
+			}
 			for range d.roll(5) {
 				set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements, v1alpha1.Placement{
 					Participant: v1alpha1.ParticipantName(oneOf(d, "Host", "Ada", "Ben", "Ada", "Nobody", "")),
@@ -163,7 +203,9 @@ func (d *dice) set(set *v1alpha1.BreakoutSet) {
 		case 4:
 			set.Spec.DurationSeconds = new(oneOf(d, hardTimes...))
 		case 5:
-			set.Spec.OpenAt = &metav1.Time{Time: time.Now().Add(oneOf(d, -time.Hour, time.Hour, 0, time.Minute, -2400*time.Hour))}
+			set.Spec.OpenAt = &metav1.Time{
+				Time: time.Now().Add(oneOf(d, -time.Hour, time.Hour, 0, time.Minute, -2400*time.Hour)),
+			}
 		case 6:
 			set.Spec.State = oneOf(d, v1alpha1.DesiredClosed, v1alpha1.DesiredOpen, "Ajar")
 		case 7:
@@ -188,11 +230,20 @@ func (d *dice) signal(signal *v1alpha1.RoomSignal) {
 	}
 	switch d.roll(4) {
 	case 0:
-		signal.Spec.Message = &v1alpha1.Message{From: v1alpha1.ParticipantName(oneOf(d, hardTexts...)), Text: oneOf(d, hardTexts...)}
+		signal.Spec.Message = &v1alpha1.Message{
+			From: v1alpha1.ParticipantName(oneOf(d, hardTexts...)),
+			Text: oneOf(d, hardTexts...),
+		}
 	case 1:
-		signal.Spec.RaiseHand = &v1alpha1.RaiseHand{Participant: "Ada", Room: v1alpha1.BreakoutRoomName(oneOf(d, hardNames...))}
+		signal.Spec.RaiseHand = &v1alpha1.RaiseHand{
+			Participant: "Ada",
+			Room:        v1alpha1.BreakoutRoomName(oneOf(d, hardNames...)),
+		}
 	default:
-		signal.Spec.Custom = &v1alpha1.CustomSignal{Type: oneOf(d, "quiz", "", "é", "chat"), Data: oneOf(d, hardTexts...)}
+		signal.Spec.Custom = &v1alpha1.CustomSignal{
+			Type: oneOf(d, "quiz", "", "é", "chat"),
+			Data: oneOf(d, hardTexts...),
+		}
 	}
 	signal.Spec.DeadlineSeconds = new(oneOf(d, hardTimes...))
 	signal.Spec.TTLSecondsAfterFinished = new(oneOf(d, hardTimes...))

@@ -14,8 +14,8 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 )
 
-// Story is something that happens to a meeting. Each step waits until the operator is done with the one before, so that the story has one right ending
-// and one right sequence of signals, whatever comes between.
+// Story is something that happens to a meeting. Each step waits until the operator is done with the one before, so that
+// the story has one right ending and one right sequence of signals, whatever comes between.
 type Story struct {
 	Name string
 
@@ -32,7 +32,7 @@ var Stories = []Story{
 		class(w)
 		w.Create(NewSet())
 		w.Until(long, w.Opened)
-		w.Pass(7 * time.Second)
+		w.Until(long, w.Quiet)
 	}},
 	{"edit", lesson, func(w *World) {
 		for _, step := range []struct {
@@ -40,20 +40,28 @@ var Stories = []Story{
 			goal   func() error
 		}{
 			{[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "blue/4")}, w.Opened},
-			{[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "blue/4", "green")}, w.openedWith("red blue green")},
+			{
+				[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "blue/4", "green")},
+				w.openedWith("red blue green"),
+			},
 			{[]func(*v1alpha1.BreakoutSet){Lasting(600)}, w.Opened},
-			{[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "green"), WithPlacements("Ada=red", "Ben=green")}, w.openedWith("red green")},
+			{
+				[]func(*v1alpha1.BreakoutSet){
+					WithRooms("red=Crimson", "green"), WithPlacements("Ada=red", "Ben=green"),
+				},
+				w.openedWith("red green"),
+			},
 			{[]func(*v1alpha1.BreakoutSet){Lasting(0)}, w.Opened},
 		} {
 			w.EditSet("groups", step.change...)
 			w.Until(long, step.goal)
-			w.Pass(7 * time.Second)
+			w.Until(long, w.Quiet)
 		}
 	}},
 	{"move", lesson, func(w *World) {
 		step := func() {
 			w.Until(long, w.Opened)
-			w.Pass(7 * time.Second)
+			w.Until(long, w.Quiet)
 		}
 		w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
 		step()
@@ -100,7 +108,10 @@ var Stories = []Story{
 		accountReady(w)
 		for _, name := range []string{"class", "vault"} {
 			room := NewRoom(name)
-			room.Spec.Tokens = &v1alpha1.TokensSpec{TTLSeconds: new(int32(300)), Shared: []v1alpha1.ParticipantRole{v1alpha1.RoleViewer}}
+			room.Spec.Tokens = &v1alpha1.TokensSpec{
+				TTLSeconds: new(int32(300)),
+				Shared:     []v1alpha1.ParticipantRole{v1alpha1.RoleViewer},
+			}
 			if name == "vault" {
 				room.Spec.Tokens.Delivery = v1alpha1.TokenDeliverySecret
 			}
@@ -121,13 +132,23 @@ var Stories = []Story{
 		})
 	}},
 	{"room-signal", lesson, func(w *World) {
-		w.Create(&v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Name: "announcement"}, Spec: v1alpha1.RoomSignalSpec{
-			BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: "groups"},
-			Message:        &v1alpha1.Message{From: "Host", Text: "Five minutes left"}, DeadlineSeconds: new(int32(3600)),
-		}})
+		w.Create(
+			&v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Name: "announcement"}, Spec: v1alpha1.RoomSignalSpec{
+				BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: "groups"},
+				Message: &v1alpha1.Message{
+					From: "Host",
+					Text: "Five minutes left",
+				},
+				DeadlineSeconds: new(int32(3600)),
+			}},
+		)
 		w.Create(&v1alpha1.RoomSignal{ObjectMeta: metav1.ObjectMeta{Name: "question"}, Spec: v1alpha1.RoomSignalSpec{
-			BreakoutSetRef: &v1alpha1.LocalObjectReference{Name: "groups"}, Rooms: []v1alpha1.BreakoutRoomName{"main", "blue"},
-			RaiseHand: &v1alpha1.RaiseHand{Participant: "Ada", Room: "red"}, DeadlineSeconds: new(int32(3600)),
+			BreakoutSetRef: &v1alpha1.LocalObjectReference{
+				Name: "groups",
+			},
+			Rooms:           []v1alpha1.BreakoutRoomName{"main", "blue"},
+			RaiseHand:       &v1alpha1.RaiseHand{Participant: "Ada", Room: "red"},
+			DeadlineSeconds: new(int32(3600)),
 		}})
 		w.Until(long, func() error {
 			if err := IsReady(Get(w, &v1alpha1.RoomSignal{}, "announcement")); err != nil {
@@ -159,7 +180,7 @@ func lessonWith(w *World, changes ...func(*v1alpha1.BreakoutSet)) {
 	class(w)
 	w.Create(NewSet(changes...))
 	w.Until(long, w.Opened)
-	w.Pass(7 * time.Second) // by now nobody is on the way to anywhere
+	w.Until(long, w.Quiet)
 }
 
 // NewRoom is the main room of a host and two participants, not created yet.
@@ -177,7 +198,10 @@ func NewRoom(name string) *v1alpha1.MeetingRoom {
 func NewSet(changes ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
 	set := &v1alpha1.BreakoutSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: "groups"},
-		Spec:       v1alpha1.BreakoutSetSpec{MeetingRoomRef: v1alpha1.LocalObjectReference{Name: "class"}, CloseGraceSeconds: new(int32(10))},
+		Spec: v1alpha1.BreakoutSetSpec{
+			MeetingRoomRef:    v1alpha1.LocalObjectReference{Name: "class"},
+			CloseGraceSeconds: new(int32(10)),
+		},
 	}
 	WithRooms("red", "blue")(set)
 	WithPlacements("Ada=red", "Ben=blue")(set)
@@ -195,6 +219,14 @@ func (w *World) Opened() error {
 	}
 	if set.Status.State != v1alpha1.StateOpen {
 		return fmt.Errorf("the set is %s", set.Status.State)
+	}
+	return nil
+}
+
+// Quiet is the goal that nobody is on the move, and nothing is sent again.
+func (w *World) Quiet() error {
+	if s := w.Set("groups").Status.Signals; len(s.Sessions)+len(s.Moving) > 0 {
+		return fmt.Errorf("signals are being sent: %+v", s)
 	}
 	return nil
 }
@@ -223,7 +255,8 @@ func (w *World) Closed() error {
 	if err := IsReady(set); err != nil {
 		return err
 	}
-	if set.Status.State != v1alpha1.StateClosed || meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition) {
+	if set.Status.State != v1alpha1.StateClosed ||
+		meta.IsStatusConditionTrue(set.Status.Conditions, v1alpha1.OpenCondition) {
 		return fmt.Errorf("the set is %s", set.Status.State)
 	}
 	if w.Room("class").Status.ActiveBreakoutSet != nil {

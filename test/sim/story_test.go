@@ -23,7 +23,13 @@ func TestStories(t *testing.T) {
 			for _, v := range w.Violations() {
 				t.Error(v)
 			}
-			t.Logf("%s of meeting in %s: %d operations, %d steps", w.Elapsed(), time.Since(began), len(w.Operations), w.steps)
+			t.Logf(
+				"%s of meeting in %s: %d operations, %d steps",
+				w.Elapsed(),
+				time.Since(began),
+				len(w.Operations),
+				w.steps,
+			)
 		})
 	}
 }

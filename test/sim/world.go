@@ -59,7 +59,8 @@ type Options struct {
 	// Seed is what everything random follows from.
 	Seed uint64
 
-	// Shuffled has operations, events and browsers come in an order that follows from the seed; without it they come in an order of names.
+	// Shuffled has operations, events and browsers come in an order that follows from the seed; without it they come in
+	// an order of names.
 	Shuffled bool
 
 	// Lag is for how long, at most, an operation or event is held up now and then; Shuffled only.
@@ -100,9 +101,8 @@ type World struct {
 	// Operations is what passed the gate, in order.
 	Operations []string
 
-	// Judged is how often a Meeting's rules were judged in its course, GivenUp whether the operator has given up on sessions in its end.
-	Judged  int
-	GivenUp bool
+	// Judged is how often a Meeting's rules were judged in its course.
+	Judged int
 
 	t       testing.TB
 	options Options
@@ -130,7 +130,6 @@ type World struct {
 	judgedAt   time.Time // the lastChange after which everything was judged
 	meeting    Meeting
 	onQuiet    func()
-	stuck      func(*World) // what people do, once, when a step does not come to its end
 }
 
 type scheduled struct {
@@ -171,9 +170,16 @@ func New(t testing.TB, o Options) *World {
 		t.Fatal(err)
 	}
 	w := &World{
-		t: t, options: o, rng: rand.New(rand.NewPCG(o.Seed, 5)), began: time.Now(), woken: make(chan struct{}, 1), People: map[string]*Person{},
-		rooms: map[string]string{}, history: newHistory(), heldEvents: map[*apiserver.Watch]time.Time{},
-		read: map[string]readObject{},
+		t:          t,
+		options:    o,
+		rng:        rand.New(rand.NewPCG(o.Seed, 5)),
+		began:      time.Now(),
+		woken:      make(chan struct{}, 1),
+		People:     map[string]*Person{},
+		rooms:      map[string]string{},
+		history:    newHistory(),
+		heldEvents: map[*apiserver.Watch]time.Time{},
+		read:       map[string]readObject{},
 	}
 	t.Cleanup(w.close)
 	w.API = apiserver.New(apiserver.Options{CRDs: kinds, Seed: o.Seed, Changed: w.changed, Stirred: w.wake})
@@ -201,7 +207,10 @@ func (w *World) makeAccount() {
 		Data:       map[string][]byte{v1alpha1.APISecretSecretKey: []byte(apiSecret)},
 	})
 	w.Create(&v1alpha1.VonageAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: AccountName, Annotations: map[string]string{v1alpha1.DefaultAccountAnnotation: "true"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        AccountName,
+			Annotations: map[string]string{v1alpha1.DefaultAccountAnnotation: "true"},
+		},
 		Spec: v1alpha1.VonageAccountSpec{
 			Environment: v1alpha1.EnvironmentOpenTok, ProjectID: projectID, Endpoint: Endpoint,
 			CredentialsSecretRef: v1alpha1.LocalObjectReference{Name: AccountName},
@@ -212,7 +221,12 @@ func (w *World) makeAccount() {
 
 // restConfig is how to reach an API server through a transport.
 func restConfig(transport http.RoundTripper) *rest.Config {
-	return &rest.Config{Host: "http://api.sim", Transport: transport, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
+	return &rest.Config{
+		Host:          "http://api.sim",
+		Transport:     transport,
+		QPS:           -1,
+		ContentConfig: rest.ContentConfig{ContentType: "application/json"},
+	}
 }
 
 // close ends all operators, and with them the bubble.

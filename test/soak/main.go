@@ -7,9 +7,10 @@
 //
 //   - a room has had one session for ever, and no session was made in vain but in a crash, for a call without an
 //     answer, or for a room that was deleted meanwhile;
-//   - every session received every change in order, repeats word for word, and no more often than there were reasons
-//     to;
-//   - what each session received last is what the set's status says, and that is what its spec asks for;
+//   - every session received what concerns it in order, repeats word for word, and no more often than there were
+//     reasons to;
+//   - what the main room received last is what the set's status says, and that is what its spec asks for; every other
+//     session has its room's name, and received of whoever left it where they went;
 //   - nothing is written and nobody is called any more, not even by a new process;
 //   - the operator logged nothing secret.
 //

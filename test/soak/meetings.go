@@ -125,7 +125,7 @@ var changes = []change{
 			set.Spec.State = v1alpha1.DesiredClosed
 		}
 	})},
-	{"everybody is told again", 2, onSet(func(s *soak, set *v1alpha1.BreakoutSet) {
+	{"everything is sent again", 2, onSet(func(s *soak, set *v1alpha1.BreakoutSet) {
 		metav1.SetMetaDataAnnotation(&set.ObjectMeta, v1alpha1.ResendAnnotation, fmt.Sprint(s.rand.Uint64()))
 	})},
 	{"somebody comes, leaves or is promoted", 6, func(s *soak, ctx context.Context, meeting string) error {
@@ -148,6 +148,13 @@ var changes = []change{
 		signal := fixture.RoomSignal("", fixture.ToSet(meeting),
 			fixture.Saying("Host", fmt.Sprintf("Edit %d", s.edits)))
 		signal.GenerateName, signal.Spec.TTLSecondsAfterFinished = meeting+"-", new(int32(1))
+		return s.Client.Create(ctx, signal)
+	}},
+	{"somebody is recalled", 3, func(s *soak, ctx context.Context, meeting string) error {
+		who := v1alpha1.ParticipantName(fmt.Sprintf("Student %d", 1+s.rand.IntN(2)))
+		signal := fixture.RoomSignal("", fixture.ToSet(meeting))
+		signal.GenerateName, signal.Spec.TTLSecondsAfterFinished = meeting+"-", new(int32(1))
+		signal.Spec.Recall = &v1alpha1.Recall{Participants: []v1alpha1.ParticipantName{who}}
 		return s.Client.Create(ctx, signal)
 	}},
 	{"a set is deleted or made", 4, func(s *soak, ctx context.Context, meeting string) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -134,7 +135,7 @@ func (s *soak) quiet(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// versions are the resourceVersions of all objects but events, which come a moment after what they tell of, and
+// versions are the resourceVersions of all objects but events, which come a moment after what they are about, and
 // signals, which expire.
 func (s *soak) versions(ctx context.Context) (map[string]string, error) {
 	rooms, sets, _, err := s.list(ctx)
@@ -178,17 +179,17 @@ func (s *soak) judge(ctx context.Context) {
 		s.complain("%v", err)
 	}
 	sets := s.judgeSets(ctx)
-	heard := map[string][]utterance{}
+	sent := map[string][]utterance{}
 	for _, call := range s.Simulator.Calls() {
 		if u, ok := utteranceOf(call); ok {
-			heard[call.SessionID] = append(heard[call.SessionID], u)
+			sent[call.SessionID] = append(sent[call.SessionID], u)
 		}
 	}
-	for session, utterances := range heard {
-		s.judgeTold(session, utterances)
+	for session, utterances := range sent {
+		s.judgeSent(session, utterances)
 	}
 	for _, set := range sets {
-		s.judgeView(&set, heard)
+		s.judgeView(&set, sent)
 	}
 	s.judgeLogs()
 }
@@ -295,11 +296,16 @@ func (s *soak) judgePlacement(set *v1alpha1.BreakoutSet, main *v1alpha1.MeetingR
 // utterance is a signal of a set to a session.
 type utterance struct {
 	typ, data string
+	at        time.Time
 	revision  int64
 	rooms     []listedRoom
 	message   string
 	page      int
 	lost      bool
+
+	// end and period are what a countdown says.
+	end    time.Time
+	period any
 }
 
 type listedRoom struct {
@@ -309,11 +315,9 @@ type listedRoom struct {
 	MemberAssigned []v1alpha1.ParticipantName `json:"memberAssigned"`
 }
 
-var endTime = regexp.MustCompile(`"endTime":\d+`)
-
 // utteranceOf is what a call said to a session, also where nobody was there.
 func utteranceOf(call simulator.Call) (utterance, bool) {
-	ours := call.SignalType == "breakout-room" || call.SignalType == "count-down-timer"
+	ours := call.SignalType == typeList || call.SignalType == typeCountdown
 	if call.Op != simulator.OpSignal || !ours || (!call.Effective && call.Status != 404) {
 		return utterance{}, false
 	}
@@ -321,24 +325,51 @@ func utteranceOf(call simulator.Call) (utterance, bool) {
 		Message       string       `json:"message"`
 		BreakoutRooms []listedRoom `json:"breakoutRooms"`
 		Revision      int64        `json:"revision"`
+		EndTime       int64        `json:"endTime"`
+		Period        any          `json:"period"`
 		Page          struct {
 			Index int `json:"index"`
 		} `json:"page"`
 	}
-	if err := json.Unmarshal([]byte(call.SignalData), &data); err != nil || data.Revision == 0 {
-		return utterance{}, false // a timer that is cleared cannot carry a revision
+	u := utterance{typ: call.SignalType, data: call.SignalData, at: call.Time, lost: call.Fault != simulator.FaultNone}
+	if err := json.Unmarshal([]byte(call.SignalData), &data); err != nil {
+		return u, true // a rule says that there is none
 	}
-	return utterance{
-		typ: call.SignalType, data: endTime.ReplaceAllString(call.SignalData, ""), revision: data.Revision,
-		rooms:   data.BreakoutRooms,
-		message: data.Message, page: data.Page.Index, lost: call.Fault != simulator.FaultNone,
-	}, true
+	u.revision, u.rooms, u.message, u.page = data.Revision, data.BreakoutRooms, data.Message, data.Page.Index
+	if u.typ == typeCountdown {
+		u.end, u.period = time.UnixMilli(data.EndTime), data.Period
+		u.data = period.ReplaceAllString(u.data, "") // the time that is left differs from one repeat to the next
+	}
+	return u, true
 }
 
-// judgeTold: revisions never go back, repeats are word for word, and there is one by each operator at most, beside
+// The types of the signals that a set sends and that have a revision.
+const (
+	typeList      = "breakout-room"
+	typeCountdown = "count-down-timer"
+)
+
+var period = regexp.MustCompile(`"period":\d+,`)
+
+// judgeCountdown: a countdown says how many minutes are left, rounded up, or ends in a year; none is taken away, which
+// breaks pages.
+func (s *soak) judgeCountdown(session string, u utterance) {
+	const slack = 2 * time.Second // between composing a signal and its arrival
+	left := u.end.Sub(u.at)
+	minutes := func(d time.Duration) float64 { return max(0, math.Ceil(d.Minutes())) }
+	switch {
+	case u.period == "more than 1000" && left > 300*24*time.Hour:
+	case u.period == minutes(left) || u.period == minutes(left+slack):
+	default:
+		s.complain("session %s was sent a countdown of %s that says %v minutes", session, left, u.period)
+	}
+}
+
+// judgeSent: revisions never go back, repeats are word for word, and there is one by each operator at most, beside
 // those for answers that got lost. One plan moves people in several messages where some of them have to wait; what it
-// said before comes no more then.
-func (s *soak) judgeTold(session string, heard []utterance) {
+// said before comes no more then. The rounds, in which who is on the move is sent there again, have revisions of their
+// own.
+func (s *soak) judgeSent(session string, sent []utterance) {
 	type saying struct {
 		typ, message string
 		revision     int64
@@ -346,15 +377,21 @@ func (s *soak) judgeTold(session string, heard []utterance) {
 	}
 	words, times, past := map[saying]string{}, map[saying]int{}, map[string]bool{}
 	latest := int64(0)
-	for _, u := range heard {
+	for _, u := range sent {
 		key := saying{u.typ, u.message, u.revision, u.page}
+		if u.revision == 0 {
+			s.complain("session %s was sent a signal without a revision: %s", session, u.data)
+		}
 		if u.revision < latest {
-			s.complain("session %s was told of revision %d after %d", session, u.revision, latest)
+			s.complain("session %s was sent revision %d after %d", session, u.revision, latest)
+		}
+		if u.typ == typeCountdown {
+			s.judgeCountdown(session, u)
 		}
 		latest = max(latest, u.revision)
 		if before, repeat := words[key]; repeat && before != u.data {
 			if u.message != "participantMoved" || past[u.data] {
-				s.complain("session %s was told the same in other words:\n\t%s\n\t%s", session, before, u.data)
+				s.complain("session %s was sent the same in other words:\n\t%s\n\t%s", session, before, u.data)
 			}
 			past[before], times[key] = true, 0
 		}
@@ -366,47 +403,114 @@ func (s *soak) judgeTold(session string, heard []utterance) {
 			s.fates["signals repeated after a crash"]++
 		}
 		if times[key] > 1+s.killed+s.restarted {
-			s.complain("session %s was told %d times: %s", session, times[key], u.data)
+			s.complain("session %s was sent %d times: %s", session, times[key], u.data)
 		}
 	}
 }
 
-// judgeView: what a session was told last is what the set's status says, beside who came into the main room or left the
-// meeting since: nothing is said of that.
-func (s *soak) judgeView(set *v1alpha1.BreakoutSet, heard map[string][]utterance) {
+// judgeView: what the main room was sent last is what the set's status says, beside who came into the main room or left
+// the meeting since: nothing is said of that. A breakout room's session is sent what concerns it: its own name, and who
+// of its people belongs elsewhere.
+func (s *soak) judgeView(set *v1alpha1.BreakoutSet, sent map[string][]utterance) {
 	sessions, present := []string{set.Status.MainSessionID}, slices.Clone(set.Status.MainParticipants)
 	for _, room := range set.Status.Rooms {
 		sessions, present = append(sessions, room.SessionID), append(present, room.Participants...)
 	}
+	lists := map[string][]utterance{}
 	for _, session := range sessions {
-		lists := slices.DeleteFunc(slices.Clone(heard[session]), func(u utterance) bool {
-			return u.typ != "breakout-room"
+		lists[session] = slices.DeleteFunc(slices.Clone(sent[session]), func(u utterance) bool {
+			return u.typ != typeList
 		})
-		if len(lists) == 0 {
-			if session == set.Status.MainSessionID {
-				s.complain("set %s: the main room was told nothing", set.Name)
-			}
-			continue // a room whose session has heard nothing since it was opened
+	}
+	main := lists[set.Status.MainSessionID]
+	if len(main) == 0 {
+		s.complain("set %s: the main room was sent nothing", set.Name)
+		return
+	}
+	last := main[len(main)-1]
+	got, want, listed := map[string]string{}, map[string]string{}, []v1alpha1.ParticipantName{}
+	for _, room := range last.rooms {
+		members := slices.Concat(room.Member, room.MemberAssigned)
+		listed = append(listed, members...)
+		got[room.SessionID] = room.Name + ": " + people(members, present)
+	}
+	want[set.Status.MainSessionID] = set.Status.MainDisplayName + ": " + people(set.Status.MainParticipants, listed)
+	for _, room := range set.Status.Rooms {
+		want[room.SessionID] = room.DisplayName + ": " + people(room.Participants, present)
+	}
+	if !maps.Equal(want, got) {
+		s.complain("set %s: the main room was sent last (%s)\n\t%v\nand the status says\n\t%v\nafter\n%s", set.Name,
+			last.message, got, want, s.history(sessions))
+	}
+	for _, room := range set.Status.Rooms {
+		if name := lastName(lists[room.SessionID], room.SessionID); name != "" && name != room.DisplayName {
+			s.complain("set %s: the session of %s was sent last that it is %q, and the status says %q, after\n%s",
+				set.Name, room.Name, name, room.DisplayName, s.history(sessions))
 		}
-		last := lists[len(lists)-1]
-		got, want, listed := map[string]string{}, map[string]string{}, []v1alpha1.ParticipantName{}
-		for _, room := range last.rooms {
-			members := slices.Concat(room.Member, room.MemberAssigned)
-			listed = append(listed, members...)
-			got[room.SessionID] = room.Name + ": " + people(members, present)
+	}
+	for who, m := range lastMoves(main) {
+		if _, open := lists[m.from]; !open || !slices.Contains(present, who) {
+			continue // that room is gone, and so is who was in it
 		}
-		want[set.Status.MainSessionID] = set.Status.MainDisplayName + ": " + people(set.Status.MainParticipants, listed)
-		for _, room := range set.Status.Rooms {
-			want[room.SessionID] = room.DisplayName + ": " + people(room.Participants, present)
-		}
-		if !maps.Equal(want, got) {
-			s.complain("set %s: session %s was told last (%s)\n\t%v\nand the status says\n\t%v\nafter\n%s", set.Name,
-				session, last.message, got, want, s.history(sessions))
+		if to := lastAssigned(lists[m.from], who); to != m.to {
+			s.complain("set %s: %s went from session %d to %d, and where they were %d was sent last, after\n%s",
+				set.Name, who, slices.Index(sessions, m.from), slices.Index(sessions, m.to), slices.Index(sessions, to),
+				s.history(sessions))
 		}
 	}
 }
 
-// history is what sessions were told lately, and how that went, for whoever looks into a complaint.
+// lastName is the name by which lists call the room of a session last; empty where they never do.
+func lastName(lists []utterance, session string) string {
+	name := ""
+	for _, u := range lists {
+		for _, r := range u.rooms {
+			if r.SessionID == session {
+				name = r.Name
+			}
+		}
+	}
+	return name
+}
+
+// lastAssigned is the session to which lists send somebody last; empty where they never do.
+func lastAssigned(lists []utterance, who v1alpha1.ParticipantName) string {
+	session := ""
+	for _, u := range lists {
+		for _, r := range u.rooms {
+			if slices.Contains(r.MemberAssigned, who) {
+				session = r.SessionID
+			}
+		}
+	}
+	return session
+}
+
+// move is the last change of somebody's place, from one session to another.
+type move struct{ from, to string }
+
+// lastMoves is who changed places how last, by what the main room was sent. Who is called back with all others is in
+// the main room, and who is named there for the first time was.
+func lastMoves(main []utterance) map[v1alpha1.ParticipantName]move {
+	places, moves := map[v1alpha1.ParticipantName]string{}, map[v1alpha1.ParticipantName]move{}
+	for _, u := range main {
+		if len(u.rooms) == 0 {
+			clear(places)
+			clear(moves)
+		}
+		for _, r := range u.rooms {
+			for _, who := range slices.Concat(r.Member, r.MemberAssigned) {
+				if from, known := places[who]; known && from != r.SessionID {
+					moves[who] = move{from, r.SessionID}
+				}
+				places[who] = r.SessionID
+			}
+		}
+	}
+	return moves
+}
+
+// history is what sessions were sent lately, and how that went, for whoever looks into a complaint.
 func (s *soak) history(sessions []string) string {
 	const most = 60
 	var lines []string

@@ -76,6 +76,9 @@ type Client struct {
 	changes     int
 	refusals    []string
 	errors      []string
+	notices     []string
+	deletions   int  // how often the page asked its server to delete the breakout rooms
+	invisible   bool // joined the session that it had left, in which it publishes nothing
 	broken      bool // an error went through the page, which is blank from then on
 
 	rooms    []Room
@@ -197,6 +200,17 @@ func (c *Client) Refusals() []string { return c.refusals }
 // Errors are the errors that the page raised.
 func (c *Client) Errors() []string { return c.errors }
 
+// Notices are the notices of the countdown that the page showed.
+func (c *Client) Notices() []string { return c.notices }
+
+// Deletions is how often a host's page asked its server to delete the breakout rooms: it does when it has an expired
+// countdown and sees them all empty.
+func (c *Client) Deletions() int { return c.deletions }
+
+// Visible is whether others in the session see and hear the person. Who leaves a session and joins the same again
+// publishes nothing there: the SDK's object of the session is the same, and the page sees no change.
+func (c *Client) Visible() bool { return !c.invisible }
+
 // Rooms is the client's list.
 func (c *Client) Rooms() []Room { return c.rooms }
 
@@ -236,6 +250,13 @@ func (c *Client) Choose(name string) error {
 	return nil
 }
 
+// Return has the user go back to the main room by themselves; nothing happens where they are there.
+func (c *Client) Return() {
+	if c.inRoom != nil && c.session != nil {
+		c.changeRoom("", c.session, c.rooms)
+	}
+}
+
 // notice shows a notice and acts on it later, with what the page has now.
 func (c *Client) notice(what string, act func(session *connection, rooms []Room)) {
 	session, rooms := c.session, c.rooms
@@ -258,7 +279,7 @@ func (c *Client) changeRoom(name string, leave *connection, rooms []Room) {
 	if c.session == leave {
 		c.session = nil
 	}
-	connect := func() { c.connect(name, rooms) }
+	connect := func() { c.connect(name, leave, rooms) }
 	if c.cfg.ConnectTime == 0 {
 		connect()
 		return
@@ -266,7 +287,7 @@ func (c *Client) changeRoom(name string, leave *connection, rooms []Room) {
 	c.later(c.cfg.ConnectTime, "connect", connect)
 }
 
-func (c *Client) connect(name string, rooms []Room) {
+func (c *Client) connect(name string, left *connection, rooms []Room) {
 	var target *Room
 	if i := slices.IndexFunc(rooms, func(r Room) bool { return r.Name == name }); i >= 0 {
 		target = &rooms[i]
@@ -286,6 +307,7 @@ func (c *Client) connect(name string, rooms []Room) {
 		return // connect() of an object that is connected never calls back
 	}
 	c.connections = append(c.connections, c.session)
+	c.invisible = c.session == left
 	c.changes++
 	if target != nil && target.Name == c.cfg.Main.Name {
 		target = nil

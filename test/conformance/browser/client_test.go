@@ -515,6 +515,197 @@ func TestCountdownShown(t *testing.T) {
 	}
 }
 
+// What the page says of a countdown: when it gets one, and when one is over that leaves the way back to the user.
+func TestNotices(t *testing.T) {
+	inMinutes := func(period string) string { return "Room will be closed in " + period + " minutes" }
+	const ended = "Breakout Room Session Ended. Please return to Main Room."
+	text := fmt.Sprintf(`{"endTime":%d,"period":"more than 1000","countDownTimer":0,"isManualReturn":true}`,
+		start.AddDate(1, 0, 0).UnixMilli())
+	for name, tc := range map[string]struct {
+		page    Page
+		signals []said
+		until   int // milliseconds
+		want    []string
+	}{
+		"none": {
+			signals: []said{{at: 0, typ: "breakout-room", data: toRed}}, until: 60000,
+		},
+		"when there is a countdown, the time that is left": {
+			signals: []said{{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, true)}}, until: 100,
+			want: []string{inMinutes("1")},
+		},
+		"to hosts as well": {
+			page: HostPage, signals: []said{{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, true)}},
+			until: 100, want: []string{inMinutes("1")},
+		},
+		"as it is written": {
+			signals: []said{{at: 0, typ: "count-down-timer", data: `{"endTime":1,"period":1.7333333333333334}`}}, until: 100,
+			want: []string{inMinutes("1.7333333333333334")},
+		},
+		"be it a text": {
+			signals: []said{{at: 0, typ: "count-down-timer", data: text}}, until: 100,
+			want: []string{inMinutes("more than 1000")},
+		},
+		"each time": {
+			signals: []said{
+				{at: 0, typ: "count-down-timer", data: timerData(60*time.Second, 5, true)},
+				{at: 10, typ: "count-down-timer", data: text},
+			},
+			until: 100, want: []string{inMinutes("1"), inMinutes("more than 1000")},
+		},
+		"not when it is cleared": {
+			signals: []said{{at: 0, typ: "count-down-timer", data: `{}`}}, until: 100,
+		},
+		"at the end, to those in a breakout room": {
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, true)},
+			},
+			until: 90000, want: []string{inMinutes("1"), ended},
+		},
+		"but not to those in the main room": {
+			page: HostPage, signals: []said{{at: 0, typ: "count-down-timer", data: timerData(20*time.Second, 5, true)}},
+			until: 90000, want: []string{inMinutes("1")},
+		},
+		"nor where the page goes back by itself": {
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, false)},
+			},
+			until: 90000, want: []string{inMinutes("1")},
+		},
+		"nor when the countdown was replaced by one that ends in a year": {
+			signals: []said{
+				{at: 0, typ: "breakout-room", data: toRed},
+				{at: 6000, session: "red", typ: "count-down-timer", data: timerData(20*time.Second, 5, true)},
+				{at: 12000, session: "red", typ: "count-down-timer", data: text},
+			},
+			until: 90000, want: []string{inMinutes("1"), inMinutes("more than 1000")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Join(Config{Name: "Ada", Page: tc.page, Main: mainRoom}, start)
+			play(c, tc.signals, tc.until)
+			if diff := cmp.Diff(tc.want, c.Notices()); diff != "" {
+				t.Errorf("notices (-want +got):\n%s", diff)
+			}
+			if len(c.Errors()) > 0 {
+				t.Errorf("errors: %v", c.Errors())
+			}
+		})
+	}
+}
+
+// play has a client receive signals, and time go on.
+func play(c *Client, signals []said, until int) {
+	for _, s := range signals {
+		c.Advance(start.Add(time.Duration(s.at) * time.Millisecond))
+		if s.session == "" {
+			s.session = "main"
+		}
+		c.Receive(s.session, s.typ, s.data)
+	}
+	c.Advance(start.Add(time.Duration(until) * time.Millisecond))
+}
+
+// A host's page that has an expired countdown asks to delete the rooms when it sees them all empty, be they another
+// set's.
+func TestDeletions(t *testing.T) {
+	empty := list("roomCreated (chooseroom)", "Ada Bob", "", "", "", "")
+	expired := said{at: 0, typ: "count-down-timer", data: timerData(10*time.Second, 5, true)}
+	withdrawn := said{at: 15000, typ: "count-down-timer", data: timerData(365*24*time.Hour, 0, true)}
+	mainAlone := rooms("roomRemoved", [4]string{"Algebra", "main"})
+	shows := func(at int, data string) said { return said{at: at, typ: "breakout-room", data: data} }
+	for name, tc := range map[string]struct {
+		page    Page
+		signals []said
+		want    int
+	}{
+		"after an expired countdown, empty rooms": {
+			page: HostPage, signals: []said{expired, shows(20000, empty)}, want: 1,
+		},
+		"in the moment that it ends": {
+			page: HostPage, signals: []said{expired, shows(10000, empty)}, want: 1,
+		},
+		"each time that they are seen": {
+			page: HostPage, signals: []said{expired, shows(20000, empty), shows(21000, choose)}, want: 2,
+		},
+		"but not in a text that is the same": {
+			page: HostPage, signals: []said{expired, shows(20000, empty), shows(21000, empty)}, want: 1,
+		},
+		"not while it runs": {page: HostPage, signals: []said{expired, shows(9000, empty)}},
+		"not without any":   {page: HostPage, signals: []said{shows(20000, empty)}},
+		"not when it was replaced before": {
+			page: HostPage, signals: []said{expired, withdrawn, shows(20000, empty)},
+		},
+		"not a participant's page":             {signals: []said{expired, shows(20000, empty)}},
+		"not when somebody is in one of them":  {page: HostPage, signals: []said{expired, shows(20000, redRenamed)}},
+		"not when somebody is sent to one":     {page: HostPage, signals: []said{expired, shows(20000, toRed)}},
+		"not when there are none":              {page: HostPage, signals: []said{expired, shows(20000, allGone)}},
+		"not when there is the main room only": {page: HostPage, signals: []said{expired, shows(20000, mainAlone)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Join(Config{Name: "Host", Page: tc.page, Main: mainRoom}, start)
+			play(c, tc.signals, 30000)
+			if got := c.Deletions(); got != tc.want {
+				t.Errorf("%d times, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// Who leaves a session and joins it again publishes nothing there, until they change sessions.
+func TestVisible(t *testing.T) {
+	there := said{at: 0, typ: "breakout-room", data: toRed}
+	again := said{at: 10000, session: "red", typ: "breakout-room", data: movedToRed}
+	onwards := said{at: 20000, session: "red", typ: "breakout-room", data: movedToBlue}
+	for name, tc := range map[string]struct {
+		connect time.Duration
+		signals []said
+		until   int // milliseconds
+		want    bool
+		session string
+		changes int
+	}{
+		"joined": {until: 0, want: true, session: "main"},
+		"moved": {
+			signals: []said{there}, until: 9000, want: true, session: "red", changes: 1,
+		},
+		"sent to where they are": {
+			signals: []said{there, again}, until: 19000, session: "red", changes: 2,
+		},
+		"not before they left": {
+			signals: []said{there, again}, until: 14999, want: true, session: "red", changes: 1,
+		},
+		"however long connecting takes": {
+			connect: 3 * time.Second, signals: []said{there, again}, until: 19000,
+			session: "red", changes: 2,
+		},
+		"sent to the main room, where they are": {
+			signals: []said{{at: 0, typ: "breakout-room", data: movedToMain}}, until: 9000, session: "main", changes: 1,
+		},
+		"visible again in another room": {
+			signals: []said{there, again, onwards}, until: 29000, want: true, session: "blue", changes: 3,
+		},
+		"and back in the first": {
+			signals: []said{
+				there, again, onwards,
+				{at: 30000, session: "blue", typ: "breakout-room", data: movedToRed},
+			},
+			until: 39000, want: true, session: "red", changes: 4,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Join(Config{Name: "Ada", Main: mainRoom, ConnectTime: tc.connect}, start)
+			play(c, tc.signals, tc.until)
+			if c.Visible() != tc.want || c.Session() != tc.session || c.Changes() != tc.changes {
+				t.Errorf("visible %t in %q after %d changes, want %t in %q after %d",
+					c.Visible(), c.Session(), c.Changes(), tc.want, tc.session, tc.changes)
+			}
+		})
+	}
+}
+
 func TestChooseFails(t *testing.T) {
 	full := rooms("roomCreated (chooseroom)", [4]string{"Algebra", "main"}, [4]string{"Red", "red"})
 	full = strings.Replace(full, `"maxParticipants":1000,"member":[],"memberAssigned":[]}]`,

@@ -156,6 +156,10 @@ func (c *Client) react(signal RoomList) {
 		return
 	}
 	h := c.hear(signal)
+	if c.cfg.Page == HostPage && c.timer != nil && c.timer.EndTime <= c.now.UnixMilli() &&
+		allEmpty(signal.BreakoutRooms) {
+		c.deletions++
+	}
 	if c.cfg.Page == ParticipantPage {
 		c.reactParticipant(h)
 	}
@@ -170,6 +174,12 @@ func (c *Client) react(signal RoomList) {
 		c.coming = h.assigned.ID
 		c.noticeChange("moved", h.assigned.Name)
 	}
+}
+
+// allEmpty tells whether there are breakout rooms, and nobody in any.
+func allEmpty(rooms []Room) bool {
+	return len(rooms) > 1 &&
+		!slices.ContainsFunc(rooms[1:], func(r Room) bool { return len(r.Member)+len(r.MemberAssigned) > 0 })
 }
 
 // reactParticipant is what the participants' page does beyond what hosts' does too.

@@ -5,6 +5,7 @@ package browser
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -13,10 +14,10 @@ const tick = "tick"
 
 // timer is the data of a count-down-timer signal.
 type timer struct {
-	EndTime        int64    `json:"endTime"`
-	Period         *float64 `json:"period"`
-	CountDownTimer int      `json:"countDownTimer"`
-	IsManualReturn bool     `json:"isManualReturn"`
+	EndTime        int64 `json:"endTime"`
+	Period         any   `json:"period"`
+	CountDownTimer int   `json:"countDownTimer"`
+	IsManualReturn bool  `json:"isManualReturn"`
 }
 
 // countdown is the page's clock: it ticks every second towards the end that it was started with.
@@ -34,6 +35,7 @@ func (c *Client) receiveTimer(data string) error {
 	}
 	c.timer = nil
 	if t.Period != nil {
+		c.notices = append(c.notices, fmt.Sprintf("Room will be closed in %v minutes", t.Period))
 		c.timer = &t
 		c.startCountdown()
 	}
@@ -91,7 +93,11 @@ func (c *Client) tick() {
 	}
 	if seconds == 0 {
 		c.stopCountdown()
-		if c.inRoom != nil && !c.timer.IsManualReturn {
+		switch {
+		case c.inRoom == nil:
+		case c.timer.IsManualReturn:
+			c.notices = append(c.notices, "Breakout Room Session Ended. Please return to Main Room.")
+		default:
 			c.noticeChange("time is up", "")
 		}
 	}

@@ -28,9 +28,16 @@ var builtIn = []*Resource{
 	{Version: "v1", Plural: "secrets", Kind: "Secret", Namespaced: true, nature: typed[*corev1.Secret]{
 		make: func() *corev1.Secret { return &corev1.Secret{} }, fill: fillSecret, check: checkSecret,
 	}},
-	{Group: "events.k8s.io", Version: "v1", Plural: "events", Kind: "Event", Namespaced: true, nature: typed[*eventsv1.Event]{
-		make: func() *eventsv1.Event { return &eventsv1.Event{} },
-	}},
+	{
+		Group:      "events.k8s.io",
+		Version:    "v1",
+		Plural:     "events",
+		Kind:       "Event",
+		Namespaced: true,
+		nature: typed[*eventsv1.Event]{
+			make: func() *eventsv1.Event { return &eventsv1.Event{} },
+		},
+	},
 }
 
 // typed is the nature of objects that have a Go type. All functions but make may be nil.
@@ -121,7 +128,12 @@ func adjustNamespace(ns, before *corev1.Namespace) {
 }
 
 func checkNamespace(ns, _ *corev1.Namespace) field.ErrorList {
-	return apivalidation.ValidateObjectMeta(&ns.ObjectMeta, false, apivalidation.ValidateNamespaceName, field.NewPath("metadata"))
+	return apivalidation.ValidateObjectMeta(
+		&ns.ObjectMeta,
+		false,
+		apivalidation.ValidateNamespaceName,
+		field.NewPath("metadata"),
+	)
 }
 
 func fillSecret(secret *corev1.Secret) {
@@ -146,7 +158,13 @@ func checkSecret(secret, before *corev1.Secret) field.ErrorList {
 	var errs field.ErrorList
 	data := field.NewPath("data")
 	if before != nil {
-		errs = append(errs, apivalidation.ValidateObjectMetaUpdate(&secret.ObjectMeta, &before.ObjectMeta, field.NewPath("metadata"))...)
+		errs = append(
+			errs,
+			apivalidation.ValidateObjectMetaUpdate(
+				&secret.ObjectMeta,
+				&before.ObjectMeta,
+				field.NewPath("metadata"),
+			)...)
 		errs = append(errs, apivalidation.ValidateImmutableField(secret.Type, before.Type, field.NewPath("type"))...)
 		if before.Immutable != nil && *before.Immutable {
 			const why = "field is immutable when `immutable` is set"
@@ -158,7 +176,14 @@ func checkSecret(secret, before *corev1.Secret) field.ErrorList {
 			}
 		}
 	}
-	errs = append(errs, apivalidation.ValidateObjectMeta(&secret.ObjectMeta, true, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))...)
+	errs = append(
+		errs,
+		apivalidation.ValidateObjectMeta(
+			&secret.ObjectMeta,
+			true,
+			apivalidation.NameIsDNSSubdomain,
+			field.NewPath("metadata"),
+		)...)
 	size := 0
 	for _, key := range sortedKeys(secret.Data) {
 		for _, message := range validation.IsConfigMapKey(key) {

@@ -5,11 +5,13 @@ package apiserver_test
 
 // scripts are what TestConformance asks; see parse for the notation. Every script has a namespace of its own.
 //
-// Server-side apply is left out, since neither the operator nor its tests on a simulated clock use it (internal/sandbox does, with a real API server).
-// The server in memory refuses it, as TestRefusals shows, with whatever else is left out and could be mistaken for something else. doc.go has the rest.
+// Server-side apply is left out, since neither the operator nor its tests on a simulated clock use it (internal/sandbox
+// does, with a real API server). The server in memory refuses it, as TestRefusals shows, with whatever else is left out
+// and could be mistaken for something else. doc.go has the rest.
 //
-// A real API server may work with a copy that is a moment old. So a request that has it write what is there already names the latest version, and a list
-// comes before a watch that names no version: a list waits until the copy is up to date.
+// A real API server may work with a copy that is a moment old. So a request that has it write what is there already
+// names the latest version, and a list comes before a watch that names no version: a list waits until the copy is up to
+// date.
 var scripts = []struct{ name, steps string }{
 	{"create", `
 a = POST meetingrooms 201

@@ -34,7 +34,10 @@ var crds = filepath.Join("..", "..", "..", "config", "crd", "bases")
 
 // TestConformance asks a real API server and the one in memory the same things: their answers are alike.
 func TestConformance(t *testing.T) {
-	cp, err := sandbox.Start(t.Context(), sandbox.Options{CRDs: []string{crds}, WithoutControllers: true, Progress: os.Stderr})
+	cp, err := sandbox.Start(
+		t.Context(),
+		sandbox.Options{CRDs: []string{crds}, WithoutControllers: true, Progress: os.Stderr},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,13 @@ func TestConformance(t *testing.T) {
 			want, got := actual.run(t, namespace, steps), inMemory.run(t, namespace, steps)
 			for k, wanted := range steps {
 				if want[k].Status != wanted.status {
-					t.Errorf("%s\nthe real API server answers %d, the table says %d:\n%s", want[k].Request, want[k].Status, wanted.status, pretty(want[k].Body))
+					t.Errorf(
+						"%s\nthe real API server answers %d, the table says %d:\n%s",
+						want[k].Request,
+						want[k].Status,
+						wanted.status,
+						pretty(want[k].Body),
+					)
 				}
 			}
 			for k := range steps {
@@ -76,7 +85,9 @@ func TestRefusals(t *testing.T) {
 	for i, a := range memory.run(t, "refusals", steps) {
 		status, _ := a.Body.(map[string]any)
 		message, _ := status["message"].(string)
-		if a.Status != steps[i].status || a.Status == http.StatusNotImplemented && !strings.Contains(message, "the API server in memory does not know") {
+		if a.Status != steps[i].status ||
+			a.Status == http.StatusNotImplemented &&
+				!strings.Contains(message, "the API server in memory does not know") {
 			t.Errorf("%s: answered %d: %s", a.Request, a.Status, pretty(a.Body))
 		}
 	}
@@ -123,7 +134,8 @@ func pretty(value any) string {
 
 // step is a request.
 type step struct {
-	// line is its first line, name under which its answer is kept, verb its method or what else is done, and path what it is about.
+	// line is its first line, name under which its answer is kept, verb its method or what else is done, and path what
+	// it is about.
 	line, name, verb, path string
 
 	// base is the answer that the body changes, as a merge patch does; empty for none.
@@ -146,9 +158,10 @@ type step struct {
 //
 //	[name =] VERB path [<base] [as=form] [type=media/type] [events] status
 //
-// and, below it, a body of YAML. Verbs are HTTP's methods, the kinds of patches, WATCH, which opens a watch, READ, which reads from one, and END, which
-// sees it end. The answer has a name so that the other steps can use it: <base changes the object it holds, as a merge patch does, and $name.uid,
-// $name.rv and $name.name are of its metadata. $ns is the namespace.
+// and, below it, a body of YAML. Verbs are HTTP's methods, the kinds of patches, WATCH, which opens a watch, READ,
+// which reads from one, and END, which sees it end. The answer has a name so that the other steps can use it: <base
+// changes the object it holds, as a merge patch does, and $name.uid, $name.rv and $name.name are of its metadata. $ns
+// is the namespace.
 func parse(t *testing.T, script string) []step {
 	t.Helper()
 	var steps []step
@@ -188,9 +201,21 @@ func parse(t *testing.T, script string) []step {
 
 // homes are where resources are served, and their kinds and apiVersions.
 var homes = map[string]struct{ path, kind, apiVersion string }{
-	"meetingrooms":   {"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/", "MeetingRoom", "breakout-operator.io/v1alpha1"},
-	"breakoutsets":   {"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/", "BreakoutSet", "breakout-operator.io/v1alpha1"},
-	"roomsignals":    {"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/", "RoomSignal", "breakout-operator.io/v1alpha1"},
+	"meetingrooms": {
+		"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/",
+		"MeetingRoom",
+		"breakout-operator.io/v1alpha1",
+	},
+	"breakoutsets": {
+		"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/",
+		"BreakoutSet",
+		"breakout-operator.io/v1alpha1",
+	},
+	"roomsignals": {
+		"/apis/breakout-operator.io/v1alpha1/namespaces/$ns/",
+		"RoomSignal",
+		"breakout-operator.io/v1alpha1",
+	},
 	"vonageaccounts": {"/apis/breakout-operator.io/v1alpha1/", "VonageAccount", "breakout-operator.io/v1alpha1"},
 	"secrets":        {"/api/v1/namespaces/$ns/", "Secret", "v1"},
 	"events":         {"/apis/events.k8s.io/v1/namespaces/$ns/", "Event", "events.k8s.io/v1"},
@@ -201,7 +226,9 @@ var nameInPath = regexp.MustCompile(`^[a-z]+`)
 
 // contentTypes are what the kinds of patches are called.
 var contentTypes = map[string]string{
-	"MERGE": "application/merge-patch+json", "JSON": "application/json-patch+json", "STRATEGIC": "application/strategic-merge-patch+json",
+	"MERGE":     "application/merge-patch+json",
+	"JSON":      "application/json-patch+json",
+	"STRATEGIC": "application/strategic-merge-patch+json",
 }
 
 // forms are the forms of an answer beside the usual one.
@@ -235,7 +262,8 @@ type conversation struct {
 // patience only ends a test that has failed.
 const patience = 30 * time.Second
 
-// run asks what a script asks, in a namespace that it makes, and returns the answers in a form that is the same for all servers.
+// run asks what a script asks, in a namespace that it makes, and returns the answers in a form that is the same for all
+// servers.
 func (p party) run(t *testing.T, namespace string, steps []step) []answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -355,7 +383,10 @@ func (c *conversation) encode(s step, kind, apiVersion string) []byte {
 		if err := json.Unmarshal(text, &object); err != nil {
 			c.t.Fatalf("%s: %v", s.line, err)
 		}
-		maps.DeleteFunc(object, func(key string, value any) bool { return value == nil && (key == "kind" || key == "apiVersion") })
+		maps.DeleteFunc(
+			object,
+			func(key string, value any) bool { return value == nil && (key == "kind" || key == "apiVersion") },
+		)
 		if text, err = json.Marshal(object); err != nil {
 			c.t.Fatal(err)
 		}
@@ -418,10 +449,16 @@ type normaliser struct {
 	resource string
 }
 
-// normalise replaces UIDs by the order in which they appear, resourceVersions by their order within the resource, and times by whether they are the same
-// as before for the same object. Of lists and bookmarks it is not known when their resourceVersion was in force, only that there is one.
+// normalise replaces UIDs by the order in which they appear, resourceVersions by their order within the resource, and
+// times by whether they are the same as before for the same object. Of lists and bookmarks it is not known when their
+// resourceVersion was in force, only that there is one.
 func normalise(steps []step, answers []answer) {
-	n := normaliser{uids: map[string]string{}, times: map[string]string{}, names: map[string]string{}, versions: map[string][]uint64{}}
+	n := normaliser{
+		uids:     map[string]string{},
+		times:    map[string]string{},
+		names:    map[string]string{},
+		versions: map[string][]uint64{},
+	}
 	watched := map[string]string{}
 	resources := make([]string, len(steps))
 	for i, s := range steps {
@@ -549,7 +586,12 @@ func (n *normaliser) replaceMessage(text string) string {
 		return text
 	}
 	return numbers.ReplaceAllStringFunc(text, func(found string) string {
-		if version, err := strconv.ParseUint(found, 10, 64); err == nil && slices.Contains(n.versions[n.resource], version) {
+		if version, err := strconv.ParseUint(
+			found,
+			10,
+			64,
+		); err == nil &&
+			slices.Contains(n.versions[n.resource], version) {
 			return n.rank(version)
 		}
 		return "rv"

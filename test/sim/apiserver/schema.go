@@ -57,8 +57,8 @@ type nature interface {
 	// complete leaves of an object what is known, and fills in what is there by default.
 	complete(obj Object) (Object, error)
 
-	// prepare puts right what a user may not write in an object that is to replace old, or is new where old is nil; status is whether only its status
-	// is written.
+	// prepare puts right what a user may not write in an object that is to replace old, or is new where old is nil;
+	// status is whether only its status is written.
 	prepare(obj, old Object, status bool)
 
 	// validate returns what is wrong with it then.
@@ -87,8 +87,8 @@ func (r *Resource) scaled() bool {
 	return ok && c.replicas != nil
 }
 
-// LoadCRDs reads the CustomResourceDefinitions of a folder of YAML files, each with one version. It compiles their rules, which takes a while: call it
-// once, and outside of any bubble.
+// LoadCRDs reads the CustomResourceDefinitions of a folder of YAML files, each with one version. It compiles their
+// rules, which takes a while: call it once, and outside of any bubble.
 func LoadCRDs(dir string) ([]*Resource, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err == nil && len(files) == 0 {
@@ -117,7 +117,11 @@ func loadCRD(file string) (*Resource, error) {
 	}
 	v := crd.Spec.Versions[0]
 	internal := &apiextensions.JSONSchemaProps{}
-	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(v.Schema.OpenAPIV3Schema, internal, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		v.Schema.OpenAPIV3Schema,
+		internal,
+		nil,
+	); err != nil {
 		return nil, err
 	}
 	r := &Resource{
@@ -148,8 +152,8 @@ func loadCRD(file string) (*Resource, error) {
 	return r, nil
 }
 
-// customResource is the nature of the objects of a CustomResourceDefinition, as k8s.io/apiextensions-apiserver/pkg/registry/customresource has it,
-// which needs a client of etcd.
+// customResource is the nature of the objects of a CustomResourceDefinition, as
+// k8s.io/apiextensions-apiserver/pkg/registry/customresource has it, which needs a client of etcd.
 type customResource struct {
 	gvk                        schema.GroupVersionKind
 	namespaced, hasStatus      bool
@@ -251,7 +255,8 @@ type transition struct {
 	obj, old [sha256.Size]byte
 }
 
-// valid are transitions that were found to be valid. Thousands of worlds write the same, and the rules see nothing of an object's metadata but its name.
+// valid are transitions that were found to be valid. Thousands of worlds write the same, and the rules see nothing of
+// an object's metadata but its name.
 var valid sync.Map
 
 // digest is that of all that validateContent sees of an object.
@@ -264,7 +269,12 @@ func digest(obj Object) [sha256.Size]byte {
 }
 
 // validateContent adds to errs what is wrong with all but the metadata.
-func (c *customResource) validateContent(ctx context.Context, errs field.ErrorList, obj, old Object, status bool) field.ErrorList {
+func (c *customResource) validateContent(
+	ctx context.Context,
+	errs field.ErrorList,
+	obj, old Object,
+	status bool,
+) field.ErrorList {
 	var before any
 	var options []cel.Option
 	if old == nil {
@@ -274,10 +284,25 @@ func (c *customResource) validateContent(ctx context.Context, errs field.ErrorLi
 		correlated := common.NewCorrelatedObject(obj, old, &model.Structural{Structural: c.structural})
 		options = append(options, cel.WithRatcheting(correlated))
 		if !status {
-			errs = append(errs, validation.ValidateCustomResourceUpdate(nil, obj, old, c.validator, validation.WithRatcheting(correlated))...)
+			errs = append(
+				errs,
+				validation.ValidateCustomResourceUpdate(
+					nil,
+					obj,
+					old,
+					c.validator,
+					validation.WithRatcheting(correlated),
+				)...)
 		} else if written, ok := obj["status"]; ok {
-			errs = append(errs, validation.ValidateCustomResourceUpdate(field.NewPath("status"), written, old["status"], c.statusValidator,
-				validation.WithRatcheting(correlated.Key("status")))...)
+			errs = append(
+				errs,
+				validation.ValidateCustomResourceUpdate(
+					field.NewPath("status"),
+					written,
+					old["status"],
+					c.statusValidator,
+					validation.WithRatcheting(correlated.Key("status")),
+				)...)
 		}
 	}
 	for _, path := range c.replicas {
@@ -297,14 +322,22 @@ func (c *customResource) validateContent(ctx context.Context, errs field.ErrorLi
 	}
 	blocks := func(err *field.Error) bool {
 		return slices.Contains([]field.ErrorType{
-			field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
+			field.ErrorTypeNotSupported,
+			field.ErrorTypeRequired,
+			field.ErrorTypeTooLong,
+			field.ErrorTypeTooMany,
+			field.ErrorTypeTypeInvalid,
 		}, err.Type)
 	}
 	switch {
 	case c.cel == nil:
 	case slices.ContainsFunc(errs, blocks):
-		errs = append(errs, field.Invalid(nil, nil,
-			"some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"))
+		errs = append(errs, field.Invalid(
+			nil,
+			nil,
+			"some validation rules were not checked because the object was invalid; "+
+				"correct the existing errors to complete validation",
+		))
 	default:
 		broken, _ := c.cel.Validate(ctx, nil, c.structural, obj, before, celconfig.RuntimeCELCostBudget, options...)
 		errs = append(errs, broken...)
@@ -326,5 +359,14 @@ func validateMetadata(ctx context.Context, verb operation.Type, obj, old Object,
 	if old != nil {
 		before, valid = typed(old), nil
 	}
-	return apivalidation.ValidateObjectMetaDeclaratively(ctx, verb, typed(obj), before, namespaced, valid, field.NewPath("metadata"), true)
+	return apivalidation.ValidateObjectMetaDeclaratively(
+		ctx,
+		verb,
+		typed(obj),
+		before,
+		namespaced,
+		valid,
+		field.NewPath("metadata"),
+		true,
+	)
 }

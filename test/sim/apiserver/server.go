@@ -41,10 +41,12 @@ type Options struct {
 	// Seed is what UIDs and generated names follow from: the same requests in the same order get the same answers.
 	Seed uint64
 
-	// Changed, if given, is called with every object that is created, changed or deleted, except events, and must not call the Server.
+	// Changed, if given, is called with every object that is created, changed or deleted, except events, and must not
+	// call the Server.
 	Changed func(eventType string, r *Resource, obj Object)
 
-	// Stirred, if given, is called whenever a Watch has got something to deliver. Without it watches deliver by themselves, at once.
+	// Stirred, if given, is called whenever a Watch has got something to deliver. Without it watches deliver by
+	// themselves, at once.
 	Stirred func()
 }
 
@@ -62,8 +64,8 @@ type Server struct {
 // firstVersion is the version of a resource that has not been written yet. What was before is too old for watches.
 const firstVersion = 100
 
-// store holds the objects of a resource. Each counts its own versions: they may only be compared within a resource, and events, which are written
-// whenever it suits the process that records them, must not make a run differ from the next.
+// store holds the objects of a resource. Each counts its own versions: they may only be compared within a resource, and
+// events, which are written whenever it suits the process that records them, must not make a run differ from the next.
 type store struct {
 	version uint64
 	objects map[string]*stored // by namespace/name
@@ -85,7 +87,12 @@ type change struct {
 
 // New makes a Server without any objects.
 func New(o Options) *Server {
-	s := &Server{options: o, resources: map[string]*Resource{}, rand: rand.New(rand.NewPCG(o.Seed, 1)), stores: map[string]*store{}}
+	s := &Server{
+		options:   o,
+		resources: map[string]*Resource{},
+		rand:      rand.New(rand.NewPCG(o.Seed, 1)),
+		stores:    map[string]*store{},
+	}
 	for _, r := range slices.Concat(builtIn, o.CRDs) {
 		s.resources[r.Plural] = r
 		s.stores[r.Plural] = &store{version: firstVersion, objects: map[string]*stored{}}
@@ -102,7 +109,12 @@ func (s *Server) Mapper() meta.RESTMapper {
 			scope = meta.RESTScopeNamespace
 		}
 		gv := schema.GroupVersion{Group: r.Group, Version: r.Version}
-		mapper.AddSpecific(r.GVK(), gv.WithResource(r.Plural), gv.WithResource(strings.TrimSuffix(r.Plural, "s")), scope)
+		mapper.AddSpecific(
+			r.GVK(),
+			gv.WithResource(r.Plural),
+			gv.WithResource(strings.TrimSuffix(r.Plural, "s")),
+			scope,
+		)
 	}
 	return mapper
 }
@@ -179,7 +191,10 @@ func unserved(req *http.Request, t Target, known, lists bool) *http.Response {
 	case !known, t.Namespaced && t.Namespace == "" && !lists,
 		t.Subresource != "" && !t.custom() && !(t.status && t.Subresource == "status"):
 		if known && !t.custom() || strings.HasPrefix(req.URL.Path, "/api/") {
-			return refusal(req, apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, false))
+			return refusal(
+				req,
+				apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, false),
+			)
 		}
 		resp := answer(req, http.StatusNotFound, []byte("404 page not found\n"))
 		resp.Header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -241,7 +256,8 @@ func ReadBody(req *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// Refusal is how a Server answers a request that it does not carry out because of err, such as apierrors.NewConflict(…).
+// Refusal is how a Server answers a request that it does not carry out because of err, such as
+// apierrors.NewConflict(…).
 func Refusal(req *http.Request, err error) *http.Response {
 	if _, ok := err.(apierrors.APIStatus); !ok {
 		err = apierrors.NewInternalError(err)
@@ -265,8 +281,17 @@ func statusOf(err error) *metav1.Status {
 
 func answer(req *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
-		StatusCode: status, Status: strconv.Itoa(status) + " " + http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		StatusCode: status,
+		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Request:    req,
+		Header: http.Header{
+			"Content-Type": {"application/json"},
+		},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
 	}
 }
 
@@ -310,7 +335,8 @@ func selectionOf(t Target, version uint64, query url.Values) (selection, error) 
 		}
 		return which, err
 	}
-	if !o.Watch && (o.Continue != "" || o.ResourceVersionMatch == metav1.ResourceVersionMatchExact || which.version > version) {
+	if !o.Watch &&
+		(o.Continue != "" || o.ResourceVersionMatch == metav1.ResourceVersionMatchExact || which.version > version) {
 		return which, unknown("pages, and lists of the past or the future")
 	}
 	if o.LabelSelector != nil {
@@ -393,7 +419,8 @@ func (s *Server) Object(plural, namespace, name string) Object {
 	return nil
 }
 
-// Objects are all objects of a resource by its plural name, in the order of namespace and name. They must not be changed.
+// Objects are all objects of a resource by its plural name, in the order of namespace and name. They must not be
+// changed.
 func (s *Server) Objects(plural string) []Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -405,7 +432,8 @@ func (s *Server) Objects(plural string) []Object {
 	return all
 }
 
-// CollectGarbage deletes one object whose owners are all gone, as the garbage collector does, and tells whether there was one.
+// CollectGarbage deletes one object whose owners are all gone, as the garbage collector does, and tells whether there
+// was one.
 func (s *Server) CollectGarbage() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

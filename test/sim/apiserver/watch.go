@@ -24,9 +24,11 @@ func WithOwner(ctx context.Context, owner any) context.Context {
 	return context.WithValue(ctx, ownerKey{}, owner)
 }
 
-// Watch is a watch that is open. What has happened waits in it until Deliver is called; the initial state comes at once.
+// Watch is a watch that is open. What has happened waits in it until Deliver is called; the initial state comes at
+// once.
 type Watch struct {
-	// Owner is whom it is for, Resource the plural name of what it watches, MetadataOnly whether it asks for metadata alone.
+	// Owner is whom it is for, Resource the plural name of what it watches, MetadataOnly whether it asks for metadata
+	// alone.
 	Owner        any
 	Resource     string
 	MetadataOnly bool
@@ -42,7 +44,13 @@ type Watch struct {
 
 func (s *Server) watch(req *http.Request, which selection, metadataOnly bool) *http.Response {
 	w := &Watch{
-		Owner: req.Context().Value(ownerKey{}), Resource: which.Plural, MetadataOnly: metadataOnly, which: which, stirred: s.options.Stirred,
+		Owner: req.Context().Value(
+			ownerKey{},
+		),
+		Resource:     which.Plural,
+		MetadataOnly: metadataOnly,
+		which:        which,
+		stirred:      s.options.Stirred,
 	}
 	w.body = newStream(func() {
 		w.mu.Lock()
@@ -61,7 +69,9 @@ func (s *Server) watch(req *http.Request, which selection, metadataOnly bool) *h
 			w.sendBookmark(of.version)
 		}
 	case which.version > 0 && which.version < firstVersion:
-		expired := apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", which.version, firstVersion))
+		expired := apierrors.NewResourceExpired(
+			fmt.Sprintf("too old resource version: %d (%d)", which.version, firstVersion),
+		)
 		return answer(req, http.StatusOK, eventJSON("ERROR", encode(statusOf(expired))))
 	case which.version > 0:
 		for _, c := range of.history {
@@ -89,7 +99,8 @@ type event struct {
 	*stored
 }
 
-// take notes a change that the watch is to deliver. For a watch with a selector an object that is no longer selected is gone, as it was before.
+// take notes a change that the watch is to deliver. For a watch with a selector an object that is no longer selected is
+// gone, as it was before.
 func (w *Watch) take(c change) {
 	is, was := c.after != nil && w.which.includes(c.after.obj), c.before != nil && w.which.includes(c.before.obj)
 	var e event
@@ -160,7 +171,11 @@ func (w *Watch) sendBookmark(version uint64) {
 	}
 	obj["kind"], obj["apiVersion"] = w.which.Kind, w.which.GVK().GroupVersion().String()
 	obj["metadata"] = Object{
-		"resourceVersion": strconv.FormatUint(version, 10), "annotations": Object{metav1.InitialEventsAnnotationKey: "true"},
+		"resourceVersion": strconv.FormatUint(
+			version,
+			10,
+		),
+		"annotations": Object{metav1.InitialEventsAnnotationKey: "true"},
 	}
 	w.send(event{"BOOKMARK", &stored{obj: obj, raw: encode(obj)}})
 }

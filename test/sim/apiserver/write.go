@@ -89,14 +89,30 @@ func (t Target) read(body []byte) (Object, error) {
 	}
 	if u.GetKind() == "" {
 		summary := body[:min(len(body), 30)]
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s ...)",
-			t.Kind, runtime.NewMissingKindErr(string(body)), summary))
+		return nil, apierrors.NewBadRequest(
+			fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s ...)",
+				t.Kind, runtime.NewMissingKindErr(string(body)), summary),
+		)
 	}
 	if obj, err = t.nature.complete(u.Object); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", u.GetKind(), u.GroupVersionKind().Version, t.Kind, err))
+		return nil, apierrors.NewBadRequest(
+			fmt.Sprintf(
+				"%s in version %q cannot be handled as a %s: %v",
+				u.GetKind(),
+				u.GroupVersionKind().Version,
+				t.Kind,
+				err,
+			),
+		)
 	}
 	if gv := t.GVK().GroupVersion().String(); u.GetAPIVersion() != gv {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%s)", u.GetAPIVersion(), gv))
+		return nil, apierrors.NewBadRequest(
+			fmt.Sprintf(
+				"the API version in the data (%s) does not match the expected API version (%s)",
+				u.GetAPIVersion(),
+				gv,
+			),
+		)
 	}
 	return obj, nil
 }
@@ -111,9 +127,13 @@ func (t Target) fits(obj Object) error {
 	case t.Name == u.GetName():
 		return nil
 	case u.GetName() == "":
-		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s based on URL) was undeterminable: name must be provided", t.Name))
+		return apierrors.NewBadRequest(
+			fmt.Sprintf("the name of the object (%s based on URL) was undeterminable: name must be provided", t.Name),
+		)
 	default:
-		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", u.GetName(), t.Name))
+		return apierrors.NewBadRequest(
+			fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", u.GetName(), t.Name),
+		)
 	}
 }
 
@@ -187,7 +207,10 @@ func (s strategy) AllowUnconditionalUpdate(context.Context) bool { return !s.cus
 func dedupOwners(u *unstructured.Unstructured) {
 	var once []metav1.OwnerReference
 	for _, owner := range u.GetOwnerReferences() {
-		if !slices.ContainsFunc(once, func(o metav1.OwnerReference) bool { return apiequality.Semantic.DeepEqual(o, owner) }) {
+		if !slices.ContainsFunc(
+			once,
+			func(o metav1.OwnerReference) bool { return apiequality.Semantic.DeepEqual(o, owner) },
+		) {
 			once = append(once, owner)
 		}
 	}
@@ -215,7 +238,11 @@ func (s *Server) create(t Target, body []byte) (*stored, error) {
 	if prefix := u.GetGenerateName(); prefix != "" && u.GetName() == "" {
 		const letters = 5
 		longest := 63 - letters
-		u.SetName(prefix[:min(len(prefix), longest)] + utilrand.SafeEncodeString(strconv.FormatUint(s.rand.Uint64(), 36)[:letters]))
+		u.SetName(
+			prefix[:min(len(prefix), longest)] + utilrand.SafeEncodeString(
+				strconv.FormatUint(s.rand.Uint64(), 36)[:letters],
+			),
+		)
 	}
 	if err := rest.BeforeCreate(strategy{t}, t.context(), u); err != nil {
 		return nil, err
@@ -234,7 +261,8 @@ func (s *Server) create(t Target, body []byte) (*stored, error) {
 	return s.write(t, added, u.Object), nil
 }
 
-// write stores an object under a new version and has the watches know of it. It is stored as it is, and defaults are filled in when it is read.
+// write stores an object under a new version and has the watches know of it. It is stored as it is, and defaults are
+// filled in when it is read.
 func (s *Server) write(t Target, eventType string, obj Object) *stored {
 	of := s.stores[t.Plural]
 	of.version++
@@ -287,15 +315,24 @@ func (s *Server) put(t Target, body []byte) (*stored, error) {
 	}
 	if uid, is := stringOf(metaOf(obj), "uid"), stringOf(metaOf(old.obj), "uid"); uid != "" && uid != is {
 		key := path.Join("/registry", t.Group, t.Plural, t.Namespace, t.Name)
-		return nil, apierrors.NewConflict(t.GroupResource(), t.Name, fmt.Errorf("StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, "+
-			"AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v", key, uid, is))
+		return nil, apierrors.NewConflict(
+			t.GroupResource(),
+			t.Name,
+			fmt.Errorf("StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, "+
+				"AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
+				key, uid, is),
+		)
 	}
 	return s.replace(t, old, obj)
 }
 
 // replace puts obj, or its status, in the place of old.
 func (s *Server) replace(t Target, old *stored, obj Object) (*stored, error) {
-	u, before := &unstructured.Unstructured{Object: obj}, &unstructured.Unstructured{Object: runtime.DeepCopyJSON(old.obj)}
+	u, before := &unstructured.Unstructured{
+		Object: obj,
+	}, &unstructured.Unstructured{
+		Object: runtime.DeepCopyJSON(old.obj),
+	}
 	dedupOwners(u)
 	var version uint64
 	if text := u.GetResourceVersion(); text != "" {
@@ -337,9 +374,15 @@ func adopt(to, from Object, key string) {
 	}
 }
 
-// patchTypes are the kinds of patches that are known of: the last one is not carried out, and the first one only for built-in resources.
+// patchTypes are the kinds of patches that are known of: the last one is not carried out, and the first one only for
+// built-in resources.
 var patchTypes = []string{
-	string(types.StrategicMergePatchType), string(types.JSONPatchType), string(types.MergePatchType), string(types.ApplyYAMLPatchType),
+	string(
+		types.StrategicMergePatchType,
+	),
+	string(types.JSONPatchType),
+	string(types.MergePatchType),
+	string(types.ApplyYAMLPatchType),
 }
 
 func (s *Server) patch(t Target, contentType string, body []byte) (*stored, error) {
@@ -351,11 +394,24 @@ func (s *Server) patch(t Target, contentType string, body []byte) (*stored, erro
 	switch {
 	case !slices.Contains(known, contentType):
 		if !t.custom() {
-			return nil, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "", schema.GroupResource{}, "", "415: Unsupported Media Type", 0, false)
+			return nil, apierrors.NewGenericServerResponse(
+				http.StatusUnsupportedMediaType,
+				"",
+				schema.GroupResource{},
+				"",
+				"415: Unsupported Media Type",
+				0,
+				false,
+			)
 		}
 		return nil, &apierrors.StatusError{ErrStatus: metav1.Status{
-			Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
-			Message: "the body of the request was in an unknown format - accepted media types include: " + strings.Join(known, ", "),
+			Status: metav1.StatusFailure,
+			Code:   http.StatusUnsupportedMediaType,
+			Reason: metav1.StatusReasonUnsupportedMediaType,
+			Message: "the body of the request was in an unknown format - accepted media types include: " + strings.Join(
+				known,
+				", ",
+			),
 		}}
 	case contentType == string(types.ApplyYAMLPatchType):
 		return nil, unknown("server-side apply")
@@ -376,7 +432,11 @@ func (s *Server) patch(t Target, contentType string, body []byte) (*stored, erro
 		obj, err = t.nature.complete(obj)
 	}
 	if err != nil {
-		return nil, apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{field.Invalid(field.NewPath("patch"), string(patched), err.Error())})
+		return nil, apierrors.NewInvalid(
+			schema.GroupKind{},
+			"",
+			field.ErrorList{field.Invalid(field.NewPath("patch"), string(patched), err.Error())},
+		)
 	}
 	if err := t.fits(obj); err != nil {
 		return nil, err
@@ -398,7 +458,15 @@ func apply(kind types.PatchType, t Target, old *stored, body []byte) (patched []
 			return nil, apierrors.NewBadRequest("error decoding patch: " + err.Error())
 		}
 		if patched, err = p.Apply(old.raw); err != nil {
-			return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+			return nil, apierrors.NewGenericServerResponse(
+				http.StatusUnprocessableEntity,
+				"",
+				schema.GroupResource{},
+				"",
+				err.Error(),
+				0,
+				false,
+			)
 		}
 		return patched, nil
 	default:
@@ -406,7 +474,11 @@ func apply(kind types.PatchType, t Target, old *stored, body []byte) (patched []
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
-		merged, err := strategicpatch.StrategicMergeMapPatch(runtime.DeepCopyJSON(old.obj), patch, t.nature.(typedNature).example())
+		merged, err := strategicpatch.StrategicMergeMapPatch(
+			runtime.DeepCopyJSON(old.obj),
+			patch,
+			t.nature.(typedNature).example(),
+		)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}

@@ -1,33 +1,17 @@
 // Copyright The breakout-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package breakout
+package sampleapp
 
 import (
 	"slices"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/internal/breakout"
 )
 
-// SignalTarget is a room that a RoomSignal goes to.
-type SignalTarget struct {
-	// Name is its name within its set, or "main".
-	Name v1alpha1.BreakoutRoomName
-
-	// MeetingRoomName, DisplayName and SessionID are its MeetingRoom, its name in browsers, and its session.
-	MeetingRoomName, DisplayName, SessionID string
-}
-
-// TargetsOf are the rooms of an open set that people can be in, the main room first.
-func TargetsOf(set *v1alpha1.BreakoutSet) []SignalTarget {
-	targets := []SignalTarget{{mainRoom, set.Spec.MeetingRoomRef.Name, set.Status.MainDisplayName, set.Status.MainSessionID}}
-	for _, r := range set.Status.Rooms {
-		targets = append(targets, SignalTarget{r.Name, r.MeetingRoomName, r.DisplayName, r.SessionID})
-	}
-	return targets
-}
-
-// messageData is the data of a message signal. A message that the operator relays is approved by whoever wrote the RoomSignal.
+// messageData is the data of a message signal. A message that the operator relays is approved by whoever wrote the
+// RoomSignal.
 type messageData struct {
 	ID             string      `json:"id"`
 	Sender         Participant `json:"sender"`
@@ -48,13 +32,25 @@ type raiseHandRoom struct {
 	Name string `json:"name"`
 }
 
-// RoomSignalTo is what a RoomSignal says to one of its targets. All are the rooms that exist, the main room first; roster are the people of
-// the main room. The ID in messages and raised hands is the RoomSignal's UID, so that clients can drop repeats.
-func RoomSignalTo(signal *v1alpha1.RoomSignal, to SignalTarget, all []SignalTarget, roster []v1alpha1.Participant) Signal {
+// RoomSignalTo is what a RoomSignal says to one of its targets. All are the rooms that exist, the main room first;
+// roster are the people of the main room. The ID in messages and raised hands is the RoomSignal's UID, so that clients
+// can drop repeats.
+func RoomSignalTo(
+	signal *v1alpha1.RoomSignal,
+	to breakout.SignalTarget,
+	all []breakout.SignalTarget,
+	roster []v1alpha1.Participant,
+) Signal {
 	spec, uid := signal.Spec, string(signal.UID)
 	switch {
 	case spec.Message != nil:
-		data := messageData{ID: uid, Sender: participantNamed(spec.Message.From, roster), Text: spec.Message.Text, IsApproved: true, FromRoomName: all[0].DisplayName}
+		data := messageData{
+			ID:           uid,
+			Sender:       participantNamed(spec.Message.From, roster),
+			Text:         spec.Message.Text,
+			IsApproved:   true,
+			FromRoomName: all[0].DisplayName,
+		}
 		if to.Name != mainRoom {
 			data.ToBreakoutRoom = &to.DisplayName
 		}
@@ -63,7 +59,10 @@ func RoomSignalTo(signal *v1alpha1.RoomSignal, to SignalTarget, all []SignalTarg
 		data := raiseHandData{Participant: participantNamed(spec.RaiseHand.Participant, roster)}
 		data.ID = uid
 		data.FromRoom = raiseHandRoom{Name: string(spec.RaiseHand.Room)}
-		if i := slices.IndexFunc(all, func(t SignalTarget) bool { return t.Name == spec.RaiseHand.Room }); i >= 0 {
+		if i := slices.IndexFunc(
+			all,
+			func(t breakout.SignalTarget) bool { return t.Name == spec.RaiseHand.Room },
+		); i >= 0 {
 			data.FromRoom = raiseHandRoom{ID: all[i].MeetingRoomName, Name: all[i].DisplayName}
 		}
 		return Signal{Type: TypeRaiseHand, Data: string(encode(data))}
