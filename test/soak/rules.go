@@ -75,6 +75,9 @@ func (s *soak) atRest(ctx context.Context) error {
 		if err := settled(&set); err != nil {
 			return fmt.Errorf("BreakoutSet %w", err)
 		}
+		if n := len(set.Status.Signals.Sessions); n > 0 {
+			return fmt.Errorf("BreakoutSet %s has %d sessions that are sent something, or sent it again", set.Name, n)
+		}
 	}
 	for _, signal := range signals {
 		if signal.Status.CompletionTime == nil {
