@@ -604,7 +604,7 @@ type BreakoutSetStatus struct {
 // +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.status.closesAt`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.assignment.mode`,priority=1
-// +kubebuilder:printcolumn:name="Told",type=string,JSONPath=`.status.conditions[?(@.type=="SignalsDelivered")].status`,priority=1
+// +kubebuilder:printcolumn:name="Delivered",type=string,JSONPath=`.status.conditions[?(@.type=="SignalsDelivered")].status`,priority=1
 // +kubebuilder:printcolumn:name="Unassigned",type=string,JSONPath=`.status.unassigned`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

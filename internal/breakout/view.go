@@ -14,7 +14,7 @@ import (
 )
 
 // View is what people should know: the rooms, who belongs where, who leads, and the timer. A set's status holds the
-// planned view, which is what everybody was told or is being told.
+// planned view, which is what sessions were sent or are being sent.
 type View struct {
 	// MainDisplayName and MainSessionID are the main room's name in browsers and its session.
 	MainDisplayName, MainSessionID string
@@ -201,15 +201,15 @@ func (v *View) listRooms(in ViewInput) []roomName {
 	var adjusted []roomName
 	for _, r := range in.Rooms {
 		child, exists := in.Children[r.Name]
-		told := in.Planned.Room(r.Name) != nil
+		open := in.Planned.Room(r.Name) != nil
 		anew := slices.ContainsFunc(
 			known,
 			func(k v1alpha1.BreakoutRoomStatus) bool { return k.Name == r.Name && k.SessionID != child.SessionID },
 		)
-		if !told && len(known)+len(v.Rooms) >= 2*maxRooms {
+		if !open && len(known)+len(v.Rooms) >= 2*maxRooms {
 			continue // until some of those that people are called out of are gone
 		}
-		if !exists || child.Terminating || child.SessionID == "" || anew || (!child.Ready && !told) {
+		if !exists || child.Terminating || child.SessionID == "" || anew || (!child.Ready && !open) {
 			continue
 		}
 		name := uniqueName(r, taken)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
@@ -46,7 +47,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("is sent before rooms open, and again whenever it changes, and not otherwise", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(900))
 			host := c.browsers["Host"]
 			Expect(c.received(host)).To(Equal([]string{"timer 15m to 15m0s, warning 30s", opening, roles}))
 			Expect(host.Signals()[0].Data).To(Equal(fmt.Sprintf(
@@ -74,8 +75,8 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				edit func(*v1alpha1.BreakoutSet)
 				want string
 			}{
-				{sim.Lasting(1200), countdown(opened.Add(20*time.Minute), 19, 30)}, // 18 min 29 s are left
-				{sim.Lasting(630), countdown(ends, 8, 30)},
+				{fixture.Lasting(1200), countdown(opened.Add(20*time.Minute), 19, 30)}, // 18 min 29 s are left
+				{fixture.Lasting(630), countdown(ends, 8, 30)},
 				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(60)) }, countdown(ends, 7, 60)},
 				{func(s *v1alpha1.BreakoutSet) { s.Spec.WarningSeconds = new(int32(0)) }, countdown(ends, 6, 0)},
 				{func(s *v1alpha1.BreakoutSet) { s.Spec.ReturnMode = v1alpha1.ReturnManual }, countdown(ends, 5, 0)},
@@ -99,12 +100,12 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("is withdrawn when the duration is removed: there is another one, which ends in a year", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(900))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
 
-			edit(c, set, sim.Lasting(0))
+			edit(c, set, fixture.Lasting(0))
 			removed := c.waitDelivered(set)
 			Expect(countdowns(ada)).To(Equal([]string{withdrawn(removed)}))
 			Expect(countdowns(host)).To(Equal([]string{countdown(opened.Add(15*time.Minute), 15, 30),
@@ -129,10 +130,10 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				"Host": 5 * time.Second, "Co": -9 * time.Second,
 			}
 			c.JoinAll("class", func(j *sim.Joining) { j.ClockBehind, j.Connect = clocks[j.Name], 2*time.Second })
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(120),
-				sim.WithPlacements("Ada=red", "Ben=red", "Cleo=red", "Dan=red"))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(120),
+				fixture.Placed("Ada=red", "Ben=red", "Cleo=red", "Dan=red"))
 			c.Pass(120*time.Second - left)
-			edit(c, set, sim.Lasting(0))
+			edit(c, set, fixture.Lasting(0))
 			c.waitReady(set)
 			c.Pass(5 * time.Minute)
 			in := "red"
@@ -148,12 +149,12 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("runs on when the duration is back", story(func() {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(900))
 			ada := c.enter("groups", "red", "Ada")
 			c.Pass(rounds)
-			edit(c, set, sim.Lasting(0))
+			edit(c, set, fixture.Lasting(0))
 			removed := c.waitDelivered(set)
-			edit(c, set, sim.Lasting(900))
+			edit(c, set, fixture.Lasting(900))
 			c.waitReady(set)
 			Expect(countdowns(ada)).To(Equal([]string{withdrawn(removed),
 				countdown(opened.Add(15*time.Minute), 15, 30)}))
@@ -163,7 +164,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("is withdrawn too when the rooms are closed while it runs", story(func() {
 			c := newClassroom("Ada")
 			c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(900))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
@@ -192,7 +193,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				c.waitReady(set)
 				for _, name := range []string{"second", "third"} {
 					before := len(host.Signals())
-					next := c.open(name, sim.WithRooms("red"))
+					next := c.open(name, fixture.Rooms("red"))
 					Expect(c.received(host)[before:]).To(Equal([]string{"timer withdrawn", opening, roles}))
 					Expect(countdowns(host)[len(countdowns(host))-1]).To(Equal(withdrawn(next.Status.OpenedAt.Time)))
 					c.Pass(rounds)
@@ -202,17 +203,17 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				}
 			}),
 			Entry("from its opening on", func(c *classroom) *v1alpha1.BreakoutSet {
-				return c.open("first", sim.WithRooms("red"), sim.Lasting(900))
+				return c.open("first", fixture.Rooms("red"), fixture.Lasting(900))
 			}),
 			Entry("later", func(c *classroom) *v1alpha1.BreakoutSet {
-				set := c.open("first", sim.WithRooms("red"))
-				edit(c, set, sim.Lasting(900))
+				set := c.open("first", fixture.Rooms("red"))
+				edit(c, set, fixture.Lasting(900))
 				c.waitReady(set)
 				return set
 			}),
 			Entry("and that was withdrawn then", func(c *classroom) *v1alpha1.BreakoutSet {
-				set := c.open("first", sim.WithRooms("red"), sim.Lasting(900))
-				edit(c, set, sim.Lasting(0))
+				set := c.open("first", fixture.Rooms("red"), fixture.Lasting(900))
+				edit(c, set, fixture.Lasting(0))
 				c.waitReady(set)
 				return set
 			}),
@@ -220,13 +221,13 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 
 		It("is none where the meeting never had one", story(func() {
 			c := newClassroom("Ada")
-			set := c.open("first", sim.WithRooms("red"))
+			set := c.open("first", fixture.Rooms("red"))
 			c.Pass(rounds)
 			edit(c, set, closed)
 			c.Pass(20 * time.Second)
 			c.waitReady(set)
 			before := len(c.browsers["Host"].Signals())
-			c.open("second", sim.WithRooms("red"))
+			c.open("second", fixture.Rooms("red"))
 			Expect(c.received(c.browsers["Host"])[before:]).To(Equal([]string{opening, roles}))
 			Expect(refresh(c, c.main).Status.CountdownTime).To(BeNil())
 		}))
@@ -236,7 +237,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		DescribeTable("closes on time", story(func(mode v1alpha1.ReturnMode, grace, callBack, complete time.Duration) {
 			c := newClassroom("Ada")
 			opened := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60), func(s *v1alpha1.BreakoutSet) {
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(60), func(s *v1alpha1.BreakoutSet) {
 				s.Spec.ReturnMode, s.Spec.CloseGraceSeconds = mode, new(int32(grace/time.Second))
 			})
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
@@ -280,10 +281,10 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			story(func() {
 				c := newClassroom("Ada")
 				c.onTheSecond()
-				set := c.open("groups", sim.WithRooms("red"), sim.Lasting(900))
+				set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(900))
 				ada := c.enter("groups", "red", "Ada")
 				c.Pass(2 * time.Minute)
-				edit(c, set, sim.Lasting(60))
+				edit(c, set, fixture.Lasting(60))
 				c.waitReconciling(set, v1alpha1.ClosingReason)
 				Expect(c.received(ada)).To(Equal([]string{"timer withdrawn", "allRoomRemoved"}))
 				c.Pass(20 * time.Second)
@@ -295,7 +296,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("comes as soon as the operator is back", story(func() {
 			c := newClassroom("Ada")
 			c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(60))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
@@ -314,7 +315,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("is taken back by a longer duration: the same opening goes on", story(func() {
 			c := newClassroom("Ada")
 			began := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), sim.Lasting(60))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Lasting(60))
 			host := c.browsers["Host"]
 			c.Pass(time.Minute)
 			c.waitReconciling(set, v1alpha1.ClosingReason)
@@ -323,7 +324,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			Expect(readyReason(set)).To(Equal("TimeUp=True"))
 			before := len(host.Signals())
 
-			edit(c, set, sim.Lasting(180))
+			edit(c, set, fixture.Lasting(180))
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Opened=True"))
 			Expect(set.Status).To(And(HaveField("OpenedAt", at(began)),
@@ -334,7 +335,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c.Pass(88 * time.Second) // and once more, while people are on their way back
 			c.waitReconciling(set, v1alpha1.ClosingReason)
 			before = len(host.Signals())
-			edit(c, set, sim.Lasting(600))
+			edit(c, set, fixture.Lasting(600))
 			c.Pass(12 * time.Second)
 			c.receivesAfter(before, host, Equal([]string{"allRoomRemoved"}))
 			c.Pass(20 * time.Second)
@@ -350,7 +351,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("waits for openAt, which can be put off while open", story(func() {
 			c := newClassroom("Ada")
 			now := c.onTheSecond()
-			set := c.makeSet("groups", sim.WithRooms("red"), openingAt(now.Add(time.Minute)), sim.Lasting(900))
+			set := c.makeSet("groups", fixture.Rooms("red"), openingAt(now.Add(time.Minute)), fixture.Lasting(900))
 			c.waitReady(set)
 			Expect(readyReason(set)).To(Equal("Scheduled=True"))
 			Expect(set.Status.State).To(Equal(v1alpha1.StateScheduled))
@@ -390,7 +391,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("opens late when openAt is past, for the whole duration", story(func() {
 			c := newClassroom("Ada")
 			now := c.onTheSecond()
-			set := c.open("groups", sim.WithRooms("red"), openingAt(now.Add(-5*time.Minute)), sim.Lasting(600))
+			set := c.open("groups", fixture.Rooms("red"), openingAt(now.Add(-5*time.Minute)), fixture.Lasting(600))
 			Expect(set.Status).To(And(HaveField("OpenedAt", at(now)),
 				HaveField("ClosesAt", at(now.Add(10*time.Minute)))))
 			Expect(countdowns(c.browsers["Host"])).To(Equal([]string{countdown(now.Add(10*time.Minute), 10, 30)}))
@@ -400,7 +401,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			story(func(change func(time.Time) func(*v1alpha1.BreakoutSet)) {
 				c := newClassroom("Ada")
 				now := c.onTheSecond()
-				set := c.makeSet("groups", sim.WithRooms("red"), openingAt(now.Add(-time.Hour)), sim.Lasting(600))
+				set := c.makeSet("groups", fixture.Rooms("red"), openingAt(now.Add(-time.Hour)), fixture.Lasting(600))
 				c.waitReady(set)
 				Expect(readyReason(set)).To(Equal("Missed=True"))
 				Expect(set.Status.State).To(Equal(v1alpha1.StateClosed))
@@ -417,7 +418,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 				func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(time.Minute)) }),
 			Entry("an openAt that is not over yet",
 				func(now time.Time) func(*v1alpha1.BreakoutSet) { return openingAt(now.Add(-time.Minute)) }),
-			Entry("a longer duration", func(time.Time) func(*v1alpha1.BreakoutSet) { return sim.Lasting(7200) }),
+			Entry("a longer duration", func(time.Time) func(*v1alpha1.BreakoutSet) { return fixture.Lasting(7200) }),
 			Entry("no duration", func(time.Time) func(*v1alpha1.BreakoutSet) {
 				return func(s *v1alpha1.BreakoutSet) { s.Spec.DurationSeconds, s.Spec.OpenAt = new(int32(600)), nil }
 			}),
@@ -426,7 +427,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("is missed when the operator was away for all of it", story(func() {
 			c := newClassroom("Ada")
 			now := c.onTheSecond()
-			set := c.makeSet("groups", sim.WithRooms("red"), openingAt(now.Add(time.Minute)), sim.Lasting(60))
+			set := c.makeSet("groups", fixture.Rooms("red"), openingAt(now.Add(time.Minute)), fixture.Lasting(60))
 			c.waitReady(set)
 			c.stop()
 			c.Pass(time.Hour)
@@ -441,8 +442,8 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		now, host := c.onTheSecond(), c.browsers["Host"]
 		var rounds []*v1alpha1.BreakoutSet
 		for i, name := range []string{"one", "two", "three"} {
-			round := c.makeSet(name, sim.WithRooms("red"),
-				openingAt(now.Add([]time.Duration{60, 120, 200}[i]*time.Second)), sim.Lasting(60))
+			round := c.makeSet(name, fixture.Rooms("red"),
+				openingAt(now.Add([]time.Duration{60, 120, 200}[i]*time.Second)), fixture.Lasting(60))
 			c.waitReady(round)
 			Expect(readyReason(round)).To(Equal("Scheduled=True"))
 			rounds = append(rounds, round)
@@ -476,7 +477,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 			c := newClassroom("Ada", "Ben")
 			opened := c.onTheSecond()
 			// opening sends it all
-			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red"), sim.Lasting(900),
+			set := c.open("groups", fixture.Rooms("red"), fixture.Placed("Ada=red"), fixture.Lasting(900),
 				resend("before"))
 			ada, host := c.enter("groups", "red", "Ada"), c.browsers["Host"]
 			Expect(set.Status.LastHandledResend).To(Equal("before"))
@@ -527,8 +528,8 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 		It("brings whoever has loaded the page anew back to their room, and moves nobody who is right", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo")
 			c.JoinAll("class")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
-				sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=red", "Host=blue"))
+			set := c.open("groups", fixture.Rooms("red", "blue"),
+				fixture.Placed("Ada=red", "Ben=blue", "Cleo=red", "Host=blue"))
 			c.Pass(rounds)
 			everybody := map[string]string{"Host": "blue", "Co": "", "Ada": "red", "Ben": "blue", "Cleo": "red"}
 			Expect(c.inRooms()).To(Equal(everybody))
@@ -550,7 +551,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 
 		It("opens the prompt again for those who still have to choose", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red"), withMode(v1alpha1.ModeChoose))
+			set := c.open("groups", fixture.Rooms("red"), withMode(v1alpha1.ModeChoose))
 			host := c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
@@ -566,7 +567,7 @@ var _ = Describe("The clock of a BreakoutSet", func() {
 
 		It("sends nothing while the rooms are closed", story(func() {
 			c := newClassroom("Ada")
-			set := c.makeSet("groups", sim.WithRooms("red"), closed, resend("1"))
+			set := c.makeSet("groups", fixture.Rooms("red"), closed, resend("1"))
 			c.waitReady(set)
 			edit(c, set, resend("2"))
 			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())

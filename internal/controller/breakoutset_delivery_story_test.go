@@ -19,6 +19,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
@@ -34,8 +35,8 @@ func newGroups() *groups {
 	GinkgoHelper()
 	c := newClassroom("Ada", "Ben", "Cleo")
 	g := &groups{classroom: c, host: c.browsers["Host"], before: map[*simulator.Client]int{}}
-	g.set = c.open("groups", sim.WithRooms("red", "blue", "green"),
-		sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
+	g.set = c.open("groups", fixture.Rooms("red", "blue", "green"),
+		fixture.Placed("Ada=red", "Ben=blue", "Cleo=green"))
 	g.ada, g.ben, g.cleo = c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"),
 		c.enter("groups", "green", "Cleo")
 	c.Pass(rounds)
@@ -147,9 +148,9 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		toRed    = "participantMoved Class(Host Co) red(Ada >Ben) blue() green(Cleo)"
 		inRed    = "roomEdited Class(Host Co) red(Ada Ben) blue() green(Cleo)"
 	)
-	rename := sim.WithRooms("red=Crimson", "blue", "green")
-	original := sim.WithRooms("red", "blue", "green")
-	benToRed := sim.WithPlacements("Ada=red", "Ben=red", "Cleo=green")
+	rename := fixture.Rooms("red=Crimson", "blue", "green")
+	original := fixture.Rooms("red", "blue", "green")
+	benToRed := fixture.Placed("Ada=red", "Ben=red", "Cleo=green")
 
 	Describe("to whom it concerns", func() {
 		It("sends a new name to the main room and to that room", story(func() {
@@ -169,7 +170,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			g := newGroups()
 			edit(g, g.set, benToRed)
 			g.isDelivered()
-			edit(g, g.set, benToRed, sim.WithRooms("red", "blue", "green=Lime"))
+			edit(g, g.set, benToRed, fixture.Rooms("red", "blue", "green=Lime"))
 			list := "Class(Host Co) red(Ada Ben) blue() Lime(Cleo)"
 			g.receives(g.cleo, Equal([]string{"roomEdited " + list}))
 			g.isDelivered()
@@ -214,12 +215,12 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				placements := []string{"Ada=red", "Ben=blue", "Cleo=green"}
 				for i := range 40 {
 					if i == 10 {
-						edit(g, g.set, sim.WithRooms("red", "blue", "green=Lime"))
+						edit(g, g.set, fixture.Rooms("red", "blue", "green=Lime"))
 					}
 					late := fmt.Sprintf("Late %d", i)
 					edit(g, g.main, joined(v1alpha1.ParticipantName(late)))
 					placements = append(placements, late+"=red")
-					edit(g, g.set, sim.WithPlacements(placements...))
+					edit(g, g.set, fixture.Placed(placements...))
 					g.Pass(7 * time.Second)
 				}
 				Expect(g.received(g.cleo)).NotTo(BeEmpty())
@@ -231,12 +232,12 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			for i := range 40 {
 				if i == 10 {
 					placements[1] = "Ben=main"
-					edit(g, g.set, sim.WithRooms("red", "green"), sim.WithPlacements(placements...))
+					edit(g, g.set, fixture.Rooms("red", "green"), fixture.Placed(placements...))
 				}
 				late := fmt.Sprintf("Late %d", i)
 				edit(g, g.main, joined(v1alpha1.ParticipantName(late)))
 				placements = append(placements, late+"=red")
-				edit(g, g.set, sim.WithPlacements(placements...))
+				edit(g, g.set, fixture.Placed(placements...))
 				g.Pass(7 * time.Second)
 			}
 			Expect(g.received(g.ben)).To(ContainElement(HavePrefix("roomRemoved")))
@@ -250,7 +251,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				late := fmt.Sprintf("Late %d", i)
 				edit(g, g.main, joined(v1alpha1.ParticipantName(late)))
 				placements = append(placements, late+"=red")
-				edit(g, g.set, sim.WithPlacements(placements...))
+				edit(g, g.set, fixture.Placed(placements...))
 				g.Pass(20 * time.Second)
 			}
 			Expect(refresh(g, g.set).Status.Signals.Moving).NotTo(ContainElement(v1alpha1.ParticipantName("Late 0")))
@@ -259,14 +260,14 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		It("sends those on the move again while one session cannot be sent anything", story(func() {
 			g := newGroups()
 			g.fail("green", unavailable)
-			edit(g, g.set, benToRed, sim.WithRooms("red", "blue", "green=Lime"))
+			edit(g, g.set, benToRed, fixture.Rooms("red", "blue", "green=Lime"))
 			g.Pass(25 * time.Second)
 			Expect(g.received(g.ben)).To(HaveLen(3))
 		}))
 
 		It("names the first of many who are on the way", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay")
-			set := c.open("groups", sim.WithRooms("red"))
+			set := c.open("groups", fixture.Rooms("red"))
 			Expect(messageOf(set,
 				v1alpha1.ReadyCondition)).To(HaveSuffix("; 6 people are on their way: Ada, Ben, Cleo, Dan, Eve, …"))
 			c.Pass(rounds)
@@ -276,7 +277,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 
 		It("sends a countdown and who leads to everybody, once", story(func() {
 			g := newGroups()
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			g.isDelivered()
 			g.promote("Ben")
 			for _, browser := range g.all() {
@@ -295,7 +296,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		DescribeTable("sends it to all others at once and to that one later", story(func(f simulator.Fault, times int) {
 			g := newGroups()
 			g.fail("red", f)
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			sent := HaveExactElements(HavePrefix("timer 60m"))
 			for _, browser := range []*simulator.Client{g.host, g.ben, g.cleo} {
 				g.receives(browser, sent)
@@ -332,8 +333,8 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			f.After = 1
 			g.fail("main", f)
 			edit(g, g.set, func(s *v1alpha1.BreakoutSet) {
-				sim.WithRooms("red=Crimson", "blue", "green", "yellow")(s)
-				sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=yellow")(s)
+				fixture.Rooms("red=Crimson", "blue", "green", "yellow")(s)
+				fixture.Placed("Ada=red", "Ben=blue", "Cleo=yellow")(s)
 			})
 			g.lags(v1alpha1.VendorUnavailableReason, "main")
 			moved := "participantMoved Class(Host Co) Crimson(Ada) blue(Ben) green() yellow(>Cleo)"
@@ -386,7 +387,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			g.Pass(2 * time.Minute)
 			g.isBehind(v1alpha1.VendorUnavailableReason)
 			g.Vendor.ClearFaults()
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			g.receives(g.ben, HaveExactElements(HavePrefix("timer 58m")))
 			g.Pass(time.Second) // the others are proof that the vendor is back
 			g.isDelivered()
@@ -397,10 +398,10 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		It("sends a later edit together with what one session has not had of the one before", story(func() {
 			g := newGroups()
 			g.fail("main", times(1, unavailable))
-			edit(g, g.set, sim.WithRooms("red", "blue", "green", "yellow"))
+			edit(g, g.set, fixture.Rooms("red", "blue", "green", "yellow"))
 			g.lags(v1alpha1.VendorUnavailableReason, "main")
 			Expect(g.received(g.host)).To(BeEmpty())
-			edit(g, g.set, sim.WithRooms("red", "blue", "green", "yellow", "pink"))
+			edit(g, g.set, fixture.Rooms("red", "blue", "green", "yellow", "pink"))
 			g.Pass(time.Second)
 			g.isDelivered()
 			g.Pass(time.Minute)
@@ -410,10 +411,10 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 
 		It("puts right a countdown that was not delivered with the next message", story(func() {
 			g := newGroups()
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			g.isDelivered()
 			g.fail("red", times(4, unavailable))
-			edit(g, g.set, sim.Lasting(0))
+			edit(g, g.set, fixture.Lasting(0))
 			g.lags(v1alpha1.VendorUnavailableReason, "red")
 			for _, browser := range []*simulator.Client{g.host, g.ben, g.cleo} {
 				Expect(g.received(browser)[1:]).To(Equal([]string{"timer withdrawn"}))
@@ -434,7 +435,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			edit(g, g.set, benToRed)
 			g.lags(v1alpha1.VendorUnavailableReason, "main")
 			Expect(g.received(g.ben)).To(Equal([]string{toRed}))
-			edit(g, g.set, sim.WithRooms("red", "blue", "green", "yellow"))
+			edit(g, g.set, fixture.Rooms("red", "blue", "green", "yellow"))
 			eventually(g, func() int { return len(refresh(g, g.set).Status.Rooms) }, Equal(4))
 			g.Pass(time.Second)
 			added := "roomAdded Class(Host Co) red(Ada Ben) blue() green(Cleo) yellow()"
@@ -466,7 +467,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				g.fail("blue", times(1, unavailable))
 				edit(g, g.set, benToRed)
 				g.lags(v1alpha1.VendorUnavailableReason, "blue")
-				edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=green", "Cleo=green"))
+				edit(g, g.set, fixture.Placed("Ada=red", "Ben=green", "Cleo=green"))
 				eventually(g, func() string { return placesOf(refresh(g, g.set)) },
 					Equal("red: Ada; blue: ; green: Ben, Cleo"))
 				g.Pass(10*time.Second - time.Millisecond)
@@ -505,7 +506,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		It("waits as long as the vendor asks for, and then sends it to everybody once", story(func() {
 			g := newGroups()
 			g.fail("red", simulator.Fault{Kind: simulator.FaultRateLimited, RetryAfter: "20", Count: 1})
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			eventually(g, g.delivered, Equal(v1alpha1.VendorRateLimitedReason))
 			asked := g.calls()
 			g.Pass(20*time.Second - time.Millisecond)
@@ -525,7 +526,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				account := &v1alpha1.VonageAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 				g.waitCondition(account, v1alpha1.ReadyCondition, metav1.ConditionFalse,
 					v1alpha1.CredentialsRejectedReason)
-				edit(g, g.set, sim.Lasting(3600))
+				edit(g, g.set, fixture.Lasting(3600))
 				g.lags(v1alpha1.CredentialsRejectedReason, "main", "red", "blue", "green")
 				g.isBehind(v1alpha1.CredentialsRejectedReason)
 				g.Pass(10 * time.Second)
@@ -542,7 +543,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		It("says that a key which was good is refused", story(func() {
 			g := newGroups()
 			g.Vendor.AddFault(simulator.Fault{Kind: simulator.FaultForbidden})
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			account := &v1alpha1.VonageAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 			g.waitCondition(account, v1alpha1.ReadyCondition, metav1.ConditionFalse,
 				v1alpha1.CredentialsRejectedReason)
@@ -577,7 +578,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			edit(g, g.set, benToRed)
 			g.isDelivered()
 			g.stop()
-			edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=green", "Cleo=green"))
+			edit(g, g.set, fixture.Placed("Ada=red", "Ben=green", "Cleo=green"))
 			g.start()
 			started := g.calls()
 			g.Pass(8 * time.Second)
@@ -607,16 +608,16 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		It("sends what was edited meanwhile as one change, and nothing when that is none", story(func() {
 			g := newGroups()
 			g.stop()
-			edit(g, g.set, sim.WithRooms("red", "green", "yellow"))
-			edit(g, g.set, sim.WithPlacements("Ada=green", "Ben=red"))
-			edit(g, g.set, sim.WithRooms("red", "blue", "green"))
-			edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
+			edit(g, g.set, fixture.Rooms("red", "green", "yellow"))
+			edit(g, g.set, fixture.Placed("Ada=green", "Ben=red"))
+			edit(g, g.set, fixture.Rooms("red", "blue", "green"))
+			edit(g, g.set, fixture.Placed("Ada=red", "Ben=blue", "Cleo=green"))
 			g.start()
 			Expect(g.calls()).To(BeZero())
 
 			g.stop()
-			edit(g, g.set, sim.WithPlacements("Ada=blue", "Ben=green", "Cleo=green"))
-			edit(g, g.set, sim.WithPlacements("Ada=green", "Ben=blue", "Cleo=green"))
+			edit(g, g.set, fixture.Placed("Ada=blue", "Ben=green", "Cleo=green"))
+			edit(g, g.set, fixture.Placed("Ada=green", "Ben=blue", "Cleo=green"))
 			g.start()
 			g.isDelivered()
 			for _, browser := range []*simulator.Client{g.host, g.ada} {
@@ -666,7 +667,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				}
 				return sim.Verdict{}
 			}
-			edit(g, g.set, sim.Lasting(3600))
+			edit(g, g.set, fixture.Lasting(3600))
 			g.isDelivered()
 			Expect(g.set.Labels).To(HaveKey("a"))
 			Expect(writes).To(BeNumerically(">", 3))
@@ -680,7 +681,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			rooms := []string{"red", "blue", "green"}
 			more := func() {
 				rooms = append(rooms, fmt.Sprintf("more-%d", len(rooms)-3))
-				edit(g, g.set, sim.WithRooms(rooms...))
+				edit(g, g.set, fixture.Rooms(rooms...))
 			}
 			g.judge = func(op *sim.Operation) sim.Verdict {
 				if len(rooms) < 9 && !op.Vendor {
@@ -726,7 +727,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			g := newGroups()
 			edit(g, g.set, benToRed)
 			g.isDelivered()
-			edit(g, g.set, sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
+			edit(g, g.set, fixture.Placed("Ada=red", "Ben=blue", "Cleo=green"))
 			eventually(g, func() string { return placesOf(refresh(g, g.set)) },
 				Equal("red: Ada; blue: Ben; green: Cleo"))
 			g.Pass(10*time.Second - time.Millisecond)
@@ -745,7 +746,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 		DescribeTable("is not held up by a session that cannot be sent anything",
 			story(func(f simulator.Fault, close func(*groups)) {
 				g := newGroups()
-				next := g.makeSet("next", sim.WithRooms("red"))
+				next := g.makeSet("next", fixture.Rooms("red"))
 				g.waitReconciling(next, v1alpha1.MeetingRoomBusyReason)
 				g.fail("red", f)
 				close(g)
@@ -789,12 +790,12 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 			}
 			c := newClassroom(students...)
 			four := func(s *v1alpha1.BreakoutSet) { s.Spec.Replicas = new(int32(4)) }
-			set := c.open("groups", four, sim.WithPlacements(there...))
+			set := c.open("groups", four, fixture.Placed(there...))
 			first := c.enter("groups", "room-1", "Student 00")
 			host := c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
-			edit(c, set, sim.WithPlacements(back...))
+			edit(c, set, fixture.Placed(back...))
 			c.waitReady(set)
 			all := c.received(host)[before:]
 			Expect(all).To(HaveExactElements(HavePrefix("participantMoved Class(Host Co) room-1(")))
@@ -818,7 +819,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				for i := range fifty {
 					fifty[i] = fmt.Sprintf("room-%d", i+1)
 				}
-				set := c.open("groups", sim.WithRooms(fifty...))
+				set := c.open("groups", fixture.Rooms(fifty...))
 				host := c.browsers["Host"]
 				c.checkPages(host.Signals(), set, "roomCreated (automatic)", 100)
 				r := set.Status.Rooms[24]
@@ -827,7 +828,7 @@ var _ = Describe("A BreakoutSet sending a change", func() {
 				c.Pass(rounds)
 				before := len(host.Signals())
 				fifty[24] += "=Salle 25"
-				edit(c, set, sim.WithRooms(fifty...))
+				edit(c, set, fixture.Rooms(fifty...))
 				c.waitReady(set)
 				c.checkPages(host.Signals()[before:], set, "roomEdited", 0)
 				Expect(c.received(inside)).To(Equal([]string{fmt.Sprintf("roomEdited Class() Salle 25(%s %s)",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 	"github.com/breakout-operator/breakout-operator/test/sim/apiserver"
 )
@@ -25,7 +26,7 @@ var _ = Describe("A BreakoutSet", func() {
 		It("makes the rooms, assigns the students and sends the list to the main room once", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
 			c.mark()
-			set := c.open("groups", sim.WithRooms("red=Red team", "blue"),
+			set := c.open("groups", fixture.Rooms("red=Red team", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
 
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: Cleo, Dan"))
@@ -90,7 +91,7 @@ var _ = Describe("A BreakoutSet", func() {
 					j.Role = v1alpha1.RoleParticipant // who leads is for the signals to say
 				}
 			})
-			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Host=blue", "Co=red"))
+			set := c.open("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Host=blue", "Co=red"))
 			Expect(c.People["Co"].Page.Panel()).To(BeFalse())
 			c.Pass(6 * time.Second)
 			for _, leader := range []string{"Host", "Co"} {
@@ -101,7 +102,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 1, "Co": 1, "Ada": 1, "Ben": 0}))
 
 			// Both see all rooms where they are.
-			edit(c, set, sim.WithRooms("red", "blue", "green"))
+			edit(c, set, fixture.Rooms("red", "blue", "green"))
 			c.waitReady(set)
 			c.Pass(time.Second)
 			for _, leader := range []string{"Host", "Co"} {
@@ -111,7 +112,7 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("sends hosts a move of their own to where they were placed", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Host=blue"))
+			set := c.open("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Host=blue"))
 			Expect(placesOf(set)).To(Equal("red: Ada; blue: Host"))
 			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
 				"roomCreated (automatic) Class(Co Ben) red(>Ada) blue(Host)",
@@ -129,7 +130,7 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("lets people choose, after those who are placed were sent there", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red/2", "blue"), withMode(v1alpha1.ModeChoose, "Ada=red"))
+			set := c.open("groups", fixture.Rooms("red/2", "blue"), withMode(v1alpha1.ModeChoose, "Ada=red"))
 			Expect(placesOf(set)).To(Equal("red: Ada; blue: "))
 			Expect(c.received(c.browsers["Ben"])).To(Equal([]string{
 				"participantMoved Class(Host Co Ben) red(>Ada) blue()",
@@ -183,7 +184,7 @@ var _ = Describe("A BreakoutSet", func() {
 			c.Vendor.AddFault(simulator.Fault{
 				Op: simulator.OpCreateSession, After: 1, Kind: simulator.FaultStatus, Status: http.StatusNotFound,
 			})
-			set := c.makeSet("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
+			set := c.makeSet("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Ben=blue"))
 			c.Pass(time.Second) // how far it is, is written once a second
 			eventually(c, func() int32 { return ptr.Deref(refresh(c, set).Status.ReadyRooms, 0) }, BeEquivalentTo(1))
 			Expect(c.received(c.browsers["Host"])).To(BeEmpty())
@@ -206,7 +207,7 @@ var _ = Describe("A BreakoutSet", func() {
 		DescribeTable("calls everybody back, waits for the grace, then disconnects whoever is left and frees "+
 			"the meeting", story(func(shut func(*classroom, *v1alpha1.BreakoutSet)) {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
+			set := c.open("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Ben=blue"))
 			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
 			c.Pass(rounds)
 			c.onTheSecond()
@@ -245,7 +246,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(host.Connected()).To(BeTrue())
 
 			if set == nil {
-				c.open("groups", sim.WithRooms("red"))
+				c.open("groups", fixture.Rooms("red"))
 			} else {
 				edit(c, set, func(s *v1alpha1.BreakoutSet) { s.Spec.State = v1alpha1.DesiredOpen })
 				c.waitReady(set)
@@ -262,8 +263,8 @@ var _ = Describe("A BreakoutSet", func() {
 	Describe("in the way of another", func() {
 		It("waits until the meeting is free and everybody is back", story(func() {
 			c := newClassroom("Ada")
-			first := c.open("first", sim.WithRooms("red"))
-			second := c.makeSet("second", sim.WithRooms("blue"))
+			first := c.open("first", fixture.Rooms("red"))
+			second := c.makeSet("second", fixture.Rooms("blue"))
 			c.waitReconciling(second, v1alpha1.MeetingRoomBusyReason)
 			c.Pass(rounds)
 			before := len(c.received(c.browsers["Host"]))
@@ -284,12 +285,12 @@ var _ = Describe("A BreakoutSet", func() {
 	Describe("edited while open", func() {
 		It("sends rooms added, renamed and resized to those they concern, and moves nobody", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
-			edit(c, set, sim.WithRooms("red=Crimson", "blue", "green"))
+			edit(c, set, fixture.Rooms("red=Crimson", "blue", "green"))
 			c.waitReady(set)
 			list := "Class(Host Co) Crimson(Ada) blue(Ben) green()"
 			Expect(c.received(host)[before:]).To(Equal([]string{"roomEdited " + list, "roomAdded " + list}))
@@ -297,7 +298,7 @@ var _ = Describe("A BreakoutSet", func() {
 			Expect(ben.Signals()).To(BeEmpty())
 			c.Pass(rounds)
 			before = len(host.Signals())
-			edit(c, set, sim.WithRooms("red=Crimson", "blue/4", "green"))
+			edit(c, set, fixture.Rooms("red=Crimson", "blue/4", "green"))
 			c.waitReady(set)
 			Expect(c.received(host)[before:]).To(Equal([]string{"roomEdited " + list}))
 			Expect(c.received(ben)).To(Equal([]string{"roomEdited " + list}))
@@ -306,7 +307,7 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("moves who is placed elsewhere, with the token there before the signal, and nobody else", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			ada := c.enter("groups", "red", "Ada")
 			c.Pass(rounds)
@@ -329,13 +330,13 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("moves the people of a removed room first, and removes it when they have gone", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ada, ben, host := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben"), c.browsers["Host"]
 			c.Pass(rounds)
 			before := len(host.Signals())
 			edit(c, set, func(s *v1alpha1.BreakoutSet) {
-				sim.WithRooms("blue")(s)
+				fixture.Rooms("blue")(s)
 				withMode(v1alpha1.ModeAutomatic)(s)
 			})
 			out := "participantMoved Class(>Host >Co) blue(>Ada >Ben) red()" // nobody belongs here
@@ -365,7 +366,7 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("places who comes late in the emptiest room, and follows who leaves or is promoted", story(func() {
 			c := newClassroom("Ada", "Ben", "Cleo")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red", "Cleo=blue"))
 			host := c.browsers["Host"]
 			c.Pass(rounds)
@@ -396,7 +397,7 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("puts back a breakout room that was edited by hand, and makes anew one that was deleted", story(func() {
 			c := newClassroom("Ada")
-			set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red"))
+			set := c.open("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red"))
 			host := c.browsers["Host"]
 			red := c.room("groups", "red")
 			edit(c, red, func(r *v1alpha1.MeetingRoom) { r.Spec.DisplayName, r.Spec.Participants = "Mine", nil })
@@ -427,7 +428,7 @@ var _ = Describe("A BreakoutSet", func() {
 	Describe("that makes people choose", func() {
 		It("is sent the change from Automatic together with the prompt, and is Ready only then", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=blue"))
 			ben, host := c.enter("groups", "blue", "Ben"), c.browsers["Host"]
 			c.Pass(rounds)
@@ -457,14 +458,14 @@ var _ = Describe("A BreakoutSet", func() {
 		It("asks again who comes back because their room was removed", story(func() {
 			c := newClassroom("Ada", "Ben")
 			c.JoinAll("class")
-			set := c.open("groups", sim.WithRooms("red", "blue"), withMode(v1alpha1.ModeChoose))
+			set := c.open("groups", fixture.Rooms("red", "blue"), withMode(v1alpha1.ModeChoose))
 			c.Pass(time.Second)
 			Expect(c.People["Ada"].Page.Prompted()).To(BeTrue())
 			c.Choose("Ada", 0)
 			c.Choose("Ben", 1)
 			c.Pass(rounds)
 			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "red", "Ben": "blue"}))
-			edit(c, set, sim.WithRooms("blue"))
+			edit(c, set, fixture.Rooms("blue"))
 			c.Pass(time.Minute)
 			c.waitReady(set)
 			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "", "Ben": "blue"}))
@@ -479,8 +480,8 @@ var _ = Describe("A BreakoutSet", func() {
 			GinkgoHelper()
 			c := newClassroom("Ada", "Ben", "Cleo")
 			c.JoinAll("class", func(j *sim.Joining) { j.Connect = 2 * time.Second })
-			set := c.open("groups", sim.WithRooms("red", "blue", "green"),
-				sim.WithPlacements("Ada=red", "Ben=blue", "Cleo=green"))
+			set := c.open("groups", fixture.Rooms("red", "blue", "green"),
+				fixture.Placed("Ada=red", "Ben=blue", "Cleo=green"))
 			c.Pass(rounds)
 			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "", "Co": "", "Ada": "red", "Ben": "blue",
 				"Cleo": "green"}))
@@ -502,7 +503,7 @@ var _ = Describe("A BreakoutSet", func() {
 				c, set := lesson()
 				for i := range 10 {
 					to := []string{"blue", "green", "red"}[i%3]
-					edit(c, set, sim.WithPlacements("Ada="+to, "Ben=blue", "Cleo=green"))
+					edit(c, set, fixture.Placed("Ada="+to, "Ben=blue", "Cleo=green"))
 					c.Pass(time.Second)
 				}
 				c.Pass(10 * time.Second)
@@ -515,12 +516,12 @@ var _ = Describe("A BreakoutSet", func() {
 			c, set := lesson()
 			rooms := []string{"red", "blue", "green"}
 			for i := range 1200 {
-				edit(c, set, sim.WithPlacements("Ada="+rooms[i%3], "Ben="+rooms[i/7%3], "Cleo=green"),
-					sim.WithRooms("red", []string{"blue", "blue=Azure"}[i%2], []string{"green", "green=Lime"}[i/5%2]))
+				edit(c, set, fixture.Placed("Ada="+rooms[i%3], "Ben="+rooms[i/7%3], "Cleo=green"),
+					fixture.Rooms("red", []string{"blue", "blue=Azure"}[i%2], []string{"green", "green=Lime"}[i/5%2]))
 				c.Pass(50 * time.Millisecond)
 			}
-			edit(c, set, sim.WithPlacements("Ada=green", "Ben=red", "Cleo=green"),
-				sim.WithRooms("red", "blue", "green"))
+			edit(c, set, fixture.Placed("Ada=green", "Ben=red", "Cleo=green"),
+				fixture.Rooms("red", "blue", "green"))
 			c.Pass(21 * time.Second)
 			ended(c, set, map[string]string{"Ada": "green", "Ben": "red", "Cleo": "green"})
 			for name, changes := range c.changesOf() {
@@ -530,20 +531,20 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("swaps the people of two rooms, each of whom changes rooms once", story(func() {
 			c, set := lesson()
-			edit(c, set, sim.WithPlacements("Ada=blue", "Ben=red", "Cleo=green"))
+			edit(c, set, fixture.Placed("Ada=blue", "Ben=red", "Cleo=green"))
 			ended(c, set, map[string]string{"Ada": "blue", "Ben": "red", "Cleo": "green"})
 			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 2, "Ben": 2, "Cleo": 1}))
 		}))
 
 		It("swaps the names of two rooms, and moves nobody", story(func() {
 			c, set := lesson()
-			edit(c, set, sim.WithRooms("red=blue", "blue=red", "green"))
+			edit(c, set, fixture.Rooms("red=blue", "blue=red", "green"))
 			c.waitReady(set)
 			c.Pass(rounds)
 			c.JudgePlaces()
 			c.JudgeConditions()
 			Expect(c.changesOf()).To(Equal(map[string]int{"Host": 0, "Co": 0, "Ada": 1, "Ben": 1, "Cleo": 1}))
-			edit(c, set, sim.WithPlacements("Ada=red", "Ben=red", "Cleo=green")) // who goes there goes by the new name
+			edit(c, set, fixture.Placed("Ada=red", "Ben=red", "Cleo=green")) // who goes there goes by the new name
 			c.waitReady(set)
 			c.Pass(rounds)
 			c.JudgePlaces()
@@ -552,9 +553,9 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("moves who changes rooms while two rooms swap their names to the right one", story(func() {
 			c, set := lesson()
-			edit(c, set, sim.WithPlacements("Ada=green", "Ben=red", "Cleo=green"))
+			edit(c, set, fixture.Placed("Ada=green", "Ben=red", "Cleo=green"))
 			c.Pass(time.Second)
-			edit(c, set, sim.WithRooms("red=blue", "blue=red", "green"))
+			edit(c, set, fixture.Rooms("red=blue", "blue=red", "green"))
 			c.Pass(10 * time.Second)
 			c.waitReady(set)
 			c.Pass(rounds)
@@ -567,7 +568,7 @@ var _ = Describe("A BreakoutSet", func() {
 			story(func() {
 				c, set := lesson()
 				c.Vendor.AddFault(simulator.Fault{Kind: simulator.FaultStatus})
-				edit(c, set, sim.WithPlacements("Ada=green", "Ben=blue", "Cleo=green"))
+				edit(c, set, fixture.Placed("Ada=green", "Ben=blue", "Cleo=green"))
 				for range 60 {
 					c.waitReconciling(set, v1alpha1.UpdatingReason)
 					c.waitCondition(set, v1alpha1.SignalsDeliveredCondition, metav1.ConditionFalse,
@@ -586,7 +587,7 @@ var _ = Describe("A BreakoutSet", func() {
 		It("loses nobody whose browser is off the network when they are moved", story(func() {
 			c, set := lesson()
 			c.People["Ada"].Joining.Network = 9 * time.Second
-			edit(c, set, sim.WithPlacements("Ada=green", "Ben=blue", "Cleo=green"))
+			edit(c, set, fixture.Placed("Ada=green", "Ben=blue", "Cleo=green"))
 			c.Pass(time.Minute)
 			ended(c, set, map[string]string{"Ada": "green", "Ben": "blue", "Cleo": "green"})
 		}))
@@ -595,7 +596,7 @@ var _ = Describe("A BreakoutSet", func() {
 	Describe("with bad input", func() {
 		It("waits for a meeting room that does not exist", story(func() {
 			c := newClassroom()
-			set := c.makeSet("groups", sim.WithRooms("red"), func(s *v1alpha1.BreakoutSet) {
+			set := c.makeSet("groups", fixture.Rooms("red"), func(s *v1alpha1.BreakoutSet) {
 				s.Spec.MeetingRoomRef.Name = "later"
 			})
 			c.waitStalled(set, v1alpha1.MeetingRoomNotFoundReason)
@@ -605,8 +606,8 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("refuses a breakout room as meeting room", story(func() {
 			c := newClassroom()
-			c.open("groups", sim.WithRooms("red"))
-			set := c.makeSet("nested", sim.WithRooms("blue"), func(s *v1alpha1.BreakoutSet) {
+			c.open("groups", fixture.Rooms("red"))
+			set := c.makeSet("nested", fixture.Rooms("blue"), func(s *v1alpha1.BreakoutSet) {
 				s.Spec.MeetingRoomRef.Name = "groups-red"
 			})
 			c.waitStalled(set, v1alpha1.MeetingRoomIsBreakoutReason)
@@ -615,7 +616,7 @@ var _ = Describe("A BreakoutSet", func() {
 		It("never takes over a MeetingRoom of the name that a breakout room needs", story(func() {
 			c := newClassroom()
 			mine := c.makeReadyRoom("groups-red")
-			set := c.makeSet("groups", sim.WithRooms("red"))
+			set := c.makeSet("groups", fixture.Rooms("red"))
 			c.waitStalled(set, v1alpha1.RoomNameTakenReason)
 			Expect(refresh(c, mine).OwnerReferences).To(BeEmpty())
 			c.Delete(mine)
@@ -626,22 +627,22 @@ var _ = Describe("A BreakoutSet", func() {
 
 		It("says which placements name nobody or no room, and honors the others", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red"), sim.WithPlacements("Ada=red", "Ben=nowhere"))
+			set := c.open("groups", fixture.Rooms("red"), fixture.Placed("Ada=red", "Ben=nowhere"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
 				v1alpha1.UnknownRoomReason)
 			Expect(placesOf(set)).To(Equal("red: Ada"))
-			edit(c, set, sim.WithPlacements("Ada=red", "Zoe=red"))
+			edit(c, set, fixture.Placed("Ada=red", "Zoe=red"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
 				v1alpha1.UnknownParticipantReason)
-			edit(c, set, sim.WithPlacements("Ada=red"))
+			edit(c, set, fixture.Placed("Ada=red"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionTrue, "")
 		}))
 
 		It("throws nobody out of a room that shrinks, and sends the next ones elsewhere", story(func() {
 			c := newClassroom("Ada", "Ben")
-			set := c.open("groups", sim.WithRooms("red", "blue/1"),
+			set := c.open("groups", fixture.Rooms("red", "blue/1"),
 				withMode(v1alpha1.ModeAutomatic, "Ada=red", "Ben=red"))
-			edit(c, set, sim.WithRooms("red/1", "blue/1"))
+			edit(c, set, fixture.Rooms("red/1", "blue/1"))
 			c.waitCondition(set, v1alpha1.PlacementsHonouredCondition, metav1.ConditionFalse,
 				v1alpha1.OverCapacityReason)
 			Expect(placesOf(set)).To(Equal("red: Ada, Ben; blue: "))

@@ -16,7 +16,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/controller"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
-	"github.com/breakout-operator/breakout-operator/test/sim"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim/apiserver"
 )
 
@@ -24,7 +24,7 @@ var _ = Describe("Credentials", func() {
 	It("are rotated without a restart, a new session, a signal or a moment in which a room is not Ready", story(func() {
 		c := newClassroom("Ada", "Ben")
 		va := &v1alpha1.VonageAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-		set := c.open("groups", sim.WithRooms("red", "blue"), sim.WithPlacements("Ada=red", "Ben=blue"))
+		set := c.open("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Ben=blue"))
 		ada, ben := c.enter("groups", "red", "Ada"), c.enter("groups", "blue", "Ben")
 		rooms := []*v1alpha1.MeetingRoom{refresh(c, c.main), c.room("groups", "red"), c.room("groups", "blue")}
 		former := map[string]string{}

@@ -17,6 +17,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/controller"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
@@ -352,7 +353,7 @@ var _ = Describe("MeetingRoom", func() {
 
 		It("holds up the room's deletion until the rooms are closed, but not for ever", story(func() {
 			c := newClassroom("Ada")
-			c.open("groups", sim.WithRooms("red"))
+			c.open("groups", fixture.Rooms("red"))
 			c.onTheSecond()
 			c.judge = refuseAll("breakoutsets") // so it closes never
 			c.Delete(c.main)
@@ -367,7 +368,7 @@ var _ = Describe("MeetingRoom", func() {
 	Describe("deletion", func() {
 		It("waits for the drain of a breakout room, as long as its set is there", story(func() {
 			c := newClassroom("Ada")
-			set := c.open("groups", sim.WithRooms("red"))
+			set := c.open("groups", fixture.Rooms("red"))
 			ada := c.enter("groups", "red", "Ada")
 			red := c.room("groups", "red")
 			c.judge = refuseAll("breakoutsets") // so it says nothing

@@ -28,6 +28,7 @@ import (
 	"github.com/breakout-operator/breakout-operator/internal/controller"
 	"github.com/breakout-operator/breakout-operator/internal/sandbox"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
@@ -265,7 +266,7 @@ func (c *cluster) lesson(namespace string) (*v1alpha1.MeetingRoom, *v1alpha1.Bre
 	main := newMeeting(namespace, "class", []v1alpha1.Participant{
 		{Name: "Host", Role: v1alpha1.RoleHost}, {Name: "Ada"},
 	})
-	set := sim.NewSet(sim.WithRooms("red"), sim.WithPlacements("Ada=red"), func(set *v1alpha1.BreakoutSet) {
+	set := sim.NewSet(fixture.Rooms("red"), fixture.Placed("Ada=red"), func(set *v1alpha1.BreakoutSet) {
 		set.Namespace, set.Spec.CloseGraceSeconds = namespace, new(int32(6))
 	})
 	c.create(main, set)

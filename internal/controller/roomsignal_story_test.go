@@ -15,6 +15,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 	"github.com/breakout-operator/breakout-operator/test/sim"
 )
 
@@ -23,7 +24,7 @@ var _ = Describe("A RoomSignal", func() {
 	// forgotten.
 	inGroups := func() (c *classroom, ada *simulator.Client) {
 		c = newClassroom("Ada", "Ben")
-		c.open("groups", sim.WithRooms("red=Red team", "blue"), sim.WithPlacements("Ada=red"))
+		c.open("groups", fixture.Rooms("red=Red team", "blue"), fixture.Placed("Ada=red"))
 		ada = c.enter("groups", "red", "Ada")
 		c.Pass(rounds)
 		c.onTheSecond()
@@ -158,7 +159,7 @@ var _ = Describe("A RoomSignal", func() {
 	Describe("that cannot be sent", func() {
 		It("fails at once where nothing will change", story(func() {
 			c, ada := inGroups()
-			shut := c.makeSet("shut", sim.WithRooms("red"), closed)
+			shut := c.makeSet("shut", fixture.Rooms("red"), closed)
 			c.waitReady(shut)
 			for name, want := range map[string]struct {
 				change func(*v1alpha1.RoomSignal)
@@ -218,7 +219,7 @@ var _ = Describe("A RoomSignal", func() {
 				c.makeRoom("lab")
 			}),
 			Entry("a set", toSet("groups"), v1alpha1.BreakoutSetNotFoundReason, func(c *classroom) {
-				c.makeSet("groups", sim.WithRooms("red"))
+				c.makeSet("groups", fixture.Rooms("red"))
 			}),
 		)
 
@@ -227,7 +228,7 @@ var _ = Describe("A RoomSignal", func() {
 			c.Vendor.AddFault(simulator.Fault{
 				Op: simulator.OpCreateSession, Count: 1, Kind: simulator.FaultStatus, Status: 503,
 			})
-			c.makeSet("groups", sim.WithRooms("red"))
+			c.makeSet("groups", fixture.Rooms("red"))
 			Expect(c.callsOf(simulator.OpCreateSession)).To(HaveLen(2))
 			c.Settle()
 			signal := c.makeSignal("hello", toSet("groups"), saying("Host", "Welcome"))
@@ -352,7 +353,7 @@ var _ = Describe("A RoomSignal", func() {
 			GinkgoHelper()
 			c := newClassroom("Ada", "Ben", "Cleo", "Dan")
 			c.JoinAll("class")
-			set := c.open("groups", sim.WithRooms("red", "blue"),
+			set := c.open("groups", fixture.Rooms("red", "blue"),
 				withMode(mode, "Ada=red", "Ben=red", "Cleo=blue", "Host=red", "Dan=main"))
 			c.Pass(rounds)
 			Expect(c.inRooms()).To(Equal(map[string]string{"Host": "red", "Co": "", "Ada": "red", "Ben": "red",
@@ -428,7 +429,7 @@ var _ = Describe("A RoomSignal", func() {
 		It("fails where the set is closed, and waits for one that is to open", story(func() {
 			c := newClassroom("Ada")
 			c.onTheSecond()
-			shut := c.makeSet("shut", sim.WithRooms("red"), closed)
+			shut := c.makeSet("shut", fixture.Rooms("red"), closed)
 			c.waitReady(shut)
 			c.waitStalled(c.makeSignal("never", recalling("shut", "Ada")), v1alpha1.BreakoutSetNotOpenReason)
 			late, early := c.makeSignal("late", recalling("groups", "Ada"), within(20)),
@@ -437,7 +438,7 @@ var _ = Describe("A RoomSignal", func() {
 			c.Pass(20 * time.Second)
 			c.waitStalled(late, v1alpha1.BreakoutSetNotFoundReason)
 			Expect(c.callsOf(simulator.OpSignal)).To(BeEmpty())
-			c.makeSet("groups", sim.WithRooms("red"))
+			c.makeSet("groups", fixture.Rooms("red"))
 			c.Pass(11 * time.Second) // nobody is sent anything twice within ten seconds
 			c.waitReady(early)
 			Expect(late.Status.Revision).To(BeZero())

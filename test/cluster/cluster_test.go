@@ -156,10 +156,10 @@ func (m *meeting) quiet() {
 	})
 }
 
-// told are the messages that a room's session was sent, without repeats: the rounds of a state have revisions up to 99
+// sent are the messages that a room's session was sent, without repeats: the rounds of a state have revisions up to 99
 // above its own.
-func (m *meeting) told(session string) []string {
-	var told []string
+func (m *meeting) sent(session string) []string {
+	var sent []string
 	base := int64(0)
 	for _, c := range m.rig.Simulator.Calls() {
 		if c.Op != simulator.OpSignal || c.SessionID != session || (!c.Effective && c.Status != 404) {
@@ -177,20 +177,20 @@ func (m *meeting) told(session string) []string {
 		if data.Message == "" {
 			data.Message = c.SignalType
 		}
-		if n := len(told); n == 0 || told[n-1] != data.Message {
-			told = append(told, data.Message)
+		if n := len(sent); n == 0 || sent[n-1] != data.Message {
+			sent = append(sent, data.Message)
 		}
 	}
-	return told
+	return sent
 }
 
-// expectTold fails unless the main session was sent these messages.
-func (m *meeting) expectTold(want ...string) {
+// expectSent fails unless the main session was sent these messages.
+func (m *meeting) expectSent(want ...string) {
 	m.t.Helper()
 	main, err := read(m.t.Context(), m, fixture.Class())
 	m.must(err)
-	if told := m.told(main.Status.SessionID); !slices.Equal(told, want) {
-		m.t.Errorf("the main session was sent %q, want %q", told, want)
+	if sent := m.sent(main.Status.SessionID); !slices.Equal(sent, want) {
+		m.t.Errorf("the main session was sent %q, want %q", sent, want)
 	}
 }
 
@@ -201,7 +201,7 @@ var stories = map[string]func(*meeting){
 		m.half()
 		m.create(fixture.Groups())
 		m.opened("red blue")
-		m.expectTold("roomCreated (automatic)")
+		m.expectSent("roomCreated (automatic)")
 	},
 	"edit": func(m *meeting) {
 		m.open()
@@ -211,7 +211,7 @@ var stories = map[string]func(*meeting){
 		m.half()
 		m.editSet(fixture.Rooms("red=Crimson", "green"), fixture.Placed("Ada=red", "Ben=green"))
 		m.opened("red green")
-		m.expectTold("roomCreated (automatic)", "roomEdited", "roomAdded", "participantMoved", "roomRemoved")
+		m.expectSent("roomCreated (automatic)", "roomEdited", "roomAdded", "participantMoved", "roomRemoved")
 	},
 	"move": func(m *meeting) {
 		m.open()
@@ -221,20 +221,20 @@ var stories = map[string]func(*meeting){
 		if is := fmt.Sprint(set.Status.Rooms[0].Participants, set.Status.Rooms[1].Participants); is != "[Ben] [Ada]" {
 			m.t.Errorf("red and blue have %s", is)
 		}
-		m.expectTold("roomCreated (automatic)", "participantMoved")
+		m.expectSent("roomCreated (automatic)", "participantMoved")
 	},
 	"close": func(m *meeting) {
 		m.open()
 		m.half()
 		m.editSet(fixture.Closed)
 		m.closed()
-		m.expectTold("roomCreated (automatic)", "allRoomRemoved")
+		m.expectSent("roomCreated (automatic)", "allRoomRemoved")
 	},
 	"time-up": func(m *meeting) {
 		m.open(fixture.Lasting(20))
 		m.half()
 		m.closed()
-		m.expectTold("count-down-timer", "roomCreated (automatic)", "allRoomRemoved")
+		m.expectSent("count-down-timer", "roomCreated (automatic)", "allRoomRemoved")
 	},
 	"delete-room": func(m *meeting) {
 		m.open()
@@ -255,7 +255,7 @@ var stories = map[string]func(*meeting){
 		m.must(m.rig.Client.Delete(m.t.Context(), fixture.In(m.namespace, fixture.Groups())))
 		m.half()
 		m.gone(fixture.Groups())
-		m.expectTold("roomCreated (automatic)", "allRoomRemoved")
+		m.expectSent("roomCreated (automatic)", "allRoomRemoved")
 	},
 	// Tokens live five minutes at least, which nobody waits for: a longer life brings new ones, too.
 	"renew-tokens": func(m *meeting) {
@@ -280,7 +280,7 @@ var stories = map[string]func(*meeting){
 		m.create(fixture.RoomSignal("announcement", fixture.ToSet("groups"),
 			fixture.Saying("Host", "Five minutes left")))
 		m.ready(fixture.In(m.namespace, fixture.RoomSignal("announcement")))
-		m.expectTold("roomCreated (automatic)", "message")
+		m.expectSent("roomCreated (automatic)", "message")
 	},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // directed is a scene that was once found to go wrong.
@@ -90,7 +91,7 @@ func failsOnce(text string, v Verdict) func(*World, *Operation) Verdict {
 
 func moveTo(placements ...string) func(*World) {
 	return func(w *World) {
-		w.EditSet("groups", WithPlacements(placements...))
+		w.EditSet("groups", fixture.Placed(placements...))
 		w.Until(long, w.Opened)
 		w.Pass(30 * time.Second)
 	}
@@ -114,7 +115,7 @@ var scenes = func() map[string]directed {
 	all := map[string]directed{
 		"a countdown is withdrawn": {lasting: 300, happens: func(w *World) {
 			w.Pass(30 * time.Second)
-			w.EditSet("groups", Lasting(0))
+			w.EditSet("groups", fixture.Lasting(0))
 			w.Pass(time.Minute)
 		}},
 		"a countdown is withdrawn, clocks 1.5 s behind": {
@@ -122,7 +123,7 @@ var scenes = func() map[string]directed {
 			join:    behind(1500 * time.Millisecond),
 			happens: func(w *World) {
 				w.Pass(30 * time.Second)
-				w.EditSet("groups", Lasting(0))
+				w.EditSet("groups", fixture.Lasting(0))
 				w.Pass(time.Minute)
 			},
 		},
@@ -141,7 +142,7 @@ var scenes = func() map[string]directed {
 			w.EditSet("groups", automatic)
 			w.Until(long, w.Opened)
 			ada, ben := w.People["Ada"].Page.Changes(), w.People["Ben"].Page.Changes()
-			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.EditSet("groups", fixture.Rooms("red", "blue", "green"))
 			w.Until(long, w.openedWith("red blue green"))
 			w.Pass(time.Minute)
 			if w.People["Ada"].Page.Changes() != ada || w.People["Ben"].Page.Changes() != ben {
@@ -154,18 +155,18 @@ var scenes = func() map[string]directed {
 			moveTo("Ada=blue", "Ben=red")(w)
 		}},
 		"the vendor is out for three minutes while an empty room is removed": {happens: func(w *World) {
-			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.EditSet("groups", fixture.Rooms("red", "blue", "green"))
 			w.Until(long, w.openedWith("red blue green"))
 			judge := outageFor(3 * time.Minute)
 			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
-			w.EditSet("groups", WithRooms("red", "blue"))
+			w.EditSet("groups", fixture.Rooms("red", "blue"))
 			w.Pass(20 * time.Minute)
 		}},
 		"another set waits until the first one is closed": {happens: func(w *World) {
 			w.Create(
 				NewSet(
-					WithRooms("north", "south"),
-					WithPlacements("Ada=north", "Ben=north"),
+					fixture.Rooms("north", "south"),
+					fixture.Placed("Ada=north", "Ben=north"),
 					func(set *v1alpha1.BreakoutSet) { set.Name = "others" },
 				),
 			)
@@ -185,7 +186,7 @@ var scenes = func() map[string]directed {
 			before := w.movesSent()
 			late := failsOnce("signal participantMoved", Verdict{Fault: simulator.Fault{Delay: 100 * time.Millisecond}})
 			w.options.Judge = func(op *Operation) Verdict { return late(w, op) }
-			w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
+			w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=red"))
 			w.At(50*time.Millisecond, "", func() {
 				w.EditSet("groups", func(set *v1alpha1.BreakoutSet) { set.Spec.CloseGraceSeconds = new(int32(11)) })
 			})
@@ -230,12 +231,12 @@ var scenes = func() map[string]directed {
 			w.People["Ada"].Unaware = false
 		}},
 		"somebody is moved ten times in ten seconds": {join: connecting(3 * time.Second), happens: func(w *World) {
-			w.EditSet("groups", WithRooms("red", "blue", "green"))
+			w.EditSet("groups", fixture.Rooms("red", "blue", "green"))
 			w.Until(long, w.openedWith("red blue green"))
 			w.Until(long, w.Quiet)
 			before := w.People["Ada"].Page.Changes()
 			for i := range 10 {
-				w.EditSet("groups", WithPlacements("Ada="+[]string{"blue", "green", "main", "red"}[i%4], "Ben=blue"))
+				w.EditSet("groups", fixture.Placed("Ada="+[]string{"blue", "green", "main", "red"}[i%4], "Ben=blue"))
 				w.Pass(time.Second)
 			}
 			w.Until(long, w.Quiet)
@@ -247,7 +248,7 @@ var scenes = func() map[string]directed {
 			for i := range 1200 {
 				w.EditSet(
 					"groups",
-					WithPlacements("Ada="+[]string{"blue", "red"}[i%2], "Ben="+[]string{"red", "blue", "main"}[i%3]),
+					fixture.Placed("Ada="+[]string{"blue", "red"}[i%2], "Ben="+[]string{"red", "blue", "main"}[i%3]),
 				)
 				w.Pass(50 * time.Millisecond)
 			}
@@ -255,11 +256,11 @@ var scenes = func() map[string]directed {
 		}},
 		"people are swapped, and then the rooms' names": {happens: func(w *World) {
 			moveTo("Ada=blue", "Ben=red")(w)
-			w.EditSet("groups", WithRooms("red=Left", "blue=Right"))
+			w.EditSet("groups", fixture.Rooms("red=Left", "blue=Right"))
 			w.Until(long, w.Opened)
-			w.EditSet("groups", WithRooms("red=Right", "blue=Left"))
+			w.EditSet("groups", fixture.Rooms("red=Right", "blue=Left"))
 			w.Until(long, w.Opened)
-			w.EditSet("groups", WithRooms("red=Right"), WithPlacements("Ada=red", "Ben=red"))
+			w.EditSet("groups", fixture.Rooms("red=Right"), fixture.Placed("Ada=red", "Ben=red"))
 			w.Until(long, w.openedWith("red"))
 			w.Until(long, w.Quiet)
 		}},
@@ -268,21 +269,21 @@ var scenes = func() map[string]directed {
 			join:    connecting(3 * time.Second),
 			happens: func(w *World) {
 				w.Pass(time.Until(w.end().Add(-4 * time.Second)))
-				w.EditSet("groups", WithPlacements("Ada=main", "Ben=main"))
+				w.EditSet("groups", fixture.Placed("Ada=main", "Ben=main"))
 				timeIsUp(w)
 			},
 		},
 		"a room goes and comes back at once": {happens: func(w *World) {
-			w.EditSet("groups", WithRooms("red"), WithPlacements("Ada=red"))
+			w.EditSet("groups", fixture.Rooms("red"), fixture.Placed("Ada=red"))
 			w.Pass(50 * time.Millisecond)
-			w.EditSet("groups", WithRooms("red", "blue"), WithPlacements("Ada=red", "Ben=blue"))
+			w.EditSet("groups", fixture.Rooms("red", "blue"), fixture.Placed("Ada=red", "Ben=blue"))
 			w.Until(long, w.openedWith("red blue"))
 			w.Until(long, w.Quiet)
 		}},
 		"the vendor is out for an hour while somebody is moved": {happens: func(w *World) {
 			judge := outageFor(time.Hour)
 			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
-			w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
+			w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=red"))
 			for range 55 {
 				w.Pass(time.Minute)
 				if w.Opened() == nil {
@@ -294,14 +295,14 @@ var scenes = func() map[string]directed {
 		"the vendor is out for three minutes while somebody is moved": {happens: func(w *World) {
 			judge := outageFor(3 * time.Minute)
 			w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
-			w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
+			w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=red"))
 			w.Pass(20 * time.Minute)
 		}},
 	}
 	for _, d := range []time.Duration{500, 1000, 1500, 2000, 2500, 3000} {
 		s := directed{join: connecting(d * time.Millisecond), happens: func(w *World) {
 			moveTo("Ada=main", "Ben=main")(w)
-			w.EditSet("groups", WithPlacements("Ada=red", "Ben=red"))
+			w.EditSet("groups", fixture.Placed("Ada=red", "Ben=red"))
 			w.Pass(2 * time.Second)
 			moveTo("Ada=blue", "Ben=blue")(w)
 		}}
@@ -357,7 +358,7 @@ func TestDirected(t *testing.T) {
 					s.join = func(*Joining) {}
 				}
 				w.JoinAll("class", s.join)
-				w.Create(NewSet(Lasting(s.lasting)))
+				w.Create(NewSet(fixture.Lasting(s.lasting)))
 				w.Until(long, w.Opened)
 				w.Pass(12 * time.Second)
 				s.happens(w)

@@ -155,7 +155,6 @@ var accidental = []string{
 	"order",
 	"inputsHash",
 	"attempts",
-	"recentMoves",
 	"closeGraceSeconds",
 	v1alpha1.ResendAnnotation,
 	"lastHandledResend",

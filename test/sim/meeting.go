@@ -20,6 +20,7 @@ import (
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
 	"github.com/breakout-operator/breakout-operator/internal/simulator"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // Meeting is a meeting at random: who takes part, what people edit when, and what fails. The same Meeting always takes
@@ -272,14 +273,14 @@ var edits = map[string]action{
 		if set := w.Set("groups"); set != nil {
 			return w.User.Delete(ctx(), set)
 		}
-		return w.TryCreate(NewSet(WithRooms("red", "blue", "green"), automatic))
+		return w.TryCreate(NewSet(fixture.Rooms("red", "blue", "green"), automatic))
 	}},
 	"delete or make a competing set": {2, func(w *World, _ *rand.Rand) error {
 		if set := w.Set("others"); set != nil {
 			return w.User.Delete(ctx(), set)
 		}
 		return w.TryCreate(
-			NewSet(WithRooms("north", "south"), automatic, func(set *v1alpha1.BreakoutSet) { set.Name = "others" }),
+			NewSet(fixture.Rooms("north", "south"), automatic, func(set *v1alpha1.BreakoutSet) { set.Name = "others" }),
 		)
 	}},
 	"delete a room by hand": {1, func(w *World, _ *rand.Rand) error {
@@ -431,7 +432,7 @@ func (m Meeting) Run(t *testing.T, trace io.Writer) *World {
 		for _, p := range room.Spec.Participants {
 			w.Join(w.joining(p, dice))
 		}
-		w.Create(NewSet(WithRooms("red", "blue", "green"), automatic))
+		w.Create(NewSet(fixture.Rooms("red", "blue", "green"), automatic))
 		w.options.Judge = m.judge()
 		w.onQuiet = w.judgeQuiet
 		for _, e := range m.Edits {

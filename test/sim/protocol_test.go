@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // protocol are scenes of what the sample app's page needs beside being sent to the right room.
@@ -32,7 +33,7 @@ var protocol = map[string]func(*World){
 		w.Create(NewSet())
 		w.Until(long, w.Opened)
 		w.Pass(time.Minute)
-		w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
+		w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=red"))
 		w.Pass(time.Minute)
 		closeSet(w)
 		w.Pass(time.Minute)
@@ -50,10 +51,10 @@ var protocol = map[string]func(*World){
 	},
 	"an expired countdown is replaced": func(w *World) {
 		gather(w)
-		w.Create(NewSet(Lasting(60)))
+		w.Create(NewSet(fixture.Lasting(60)))
 		w.Until(long, w.Opened)
 		timeIsUp(w)
-		next := NewSet(WithPlacements())
+		next := NewSet(fixture.Placed())
 		next.Name = "second"
 		w.Create(next)
 		w.Pass(time.Minute)
@@ -73,7 +74,7 @@ var protocol = map[string]func(*World){
 		w.options.Judge = func(op *Operation) Verdict { return judge(w, op) }
 		w.EditRoom("class", func(room *v1alpha1.MeetingRoom) { room.Spec.Participants[1].Role = v1alpha1.RoleCoHost })
 		w.Pass(5 * time.Second)
-		w.EditSet("groups", WithRooms("red", "blue/4"))
+		w.EditSet("groups", fixture.Rooms("red", "blue/4"))
 		w.Pass(2 * time.Minute)
 		if !w.People["Ada"].Page.Panel() {
 			w.violated("Ada was made co-host and has no controls")
@@ -89,7 +90,7 @@ var protocol = map[string]func(*World){
 		w.Create(NewSet())
 		w.Until(long, w.Opened)
 		w.Pass(time.Second)
-		w.EditSet("groups", WithRooms("red=Crimson", "blue=Navy"))
+		w.EditSet("groups", fixture.Rooms("red=Crimson", "blue=Navy"))
 		w.Pass(7 * time.Second)
 		w.JudgePlaces()
 		w.Pass(time.Minute)
@@ -105,7 +106,7 @@ var protocol = map[string]func(*World){
 				func(t v1alpha1.ParticipantToken) bool { return t.Participant == "Ada" },
 			)
 		}
-		w.EditSet("groups", WithPlacements("Ada=blue", "Ben=blue"))
+		w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=blue"))
 		w.Pass(25 * time.Second)
 		if !held() {
 			w.violated("Ada is on the move and has no token any more for the room that she leaves")

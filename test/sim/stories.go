@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/breakout-operator/breakout-operator/api/v1alpha1"
+	"github.com/breakout-operator/breakout-operator/test/fixture"
 )
 
 // Story is something that happens to a meeting. Each step waits until the operator is done with the one before, so that
@@ -39,19 +40,19 @@ var Stories = []Story{
 			change []func(*v1alpha1.BreakoutSet)
 			goal   func() error
 		}{
-			{[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "blue/4")}, w.Opened},
+			{[]func(*v1alpha1.BreakoutSet){fixture.Rooms("red=Crimson", "blue/4")}, w.Opened},
 			{
-				[]func(*v1alpha1.BreakoutSet){WithRooms("red=Crimson", "blue/4", "green")},
+				[]func(*v1alpha1.BreakoutSet){fixture.Rooms("red=Crimson", "blue/4", "green")},
 				w.openedWith("red blue green"),
 			},
-			{[]func(*v1alpha1.BreakoutSet){Lasting(600)}, w.Opened},
+			{[]func(*v1alpha1.BreakoutSet){fixture.Lasting(600)}, w.Opened},
 			{
 				[]func(*v1alpha1.BreakoutSet){
-					WithRooms("red=Crimson", "green"), WithPlacements("Ada=red", "Ben=green"),
+					fixture.Rooms("red=Crimson", "green"), fixture.Placed("Ada=red", "Ben=green"),
 				},
 				w.openedWith("red green"),
 			},
-			{[]func(*v1alpha1.BreakoutSet){Lasting(0)}, w.Opened},
+			{[]func(*v1alpha1.BreakoutSet){fixture.Lasting(0)}, w.Opened},
 		} {
 			w.EditSet("groups", step.change...)
 			w.Until(long, step.goal)
@@ -63,15 +64,15 @@ var Stories = []Story{
 			w.Until(long, w.Opened)
 			w.Until(long, w.Quiet)
 		}
-		w.EditSet("groups", WithPlacements("Ada=blue", "Ben=red"))
+		w.EditSet("groups", fixture.Placed("Ada=blue", "Ben=red"))
 		step()
-		w.EditSet("groups", WithPlacements("Ada=main", "Ben=red"))
+		w.EditSet("groups", fixture.Placed("Ada=main", "Ben=red"))
 		step()
 		w.EditRoom("class", func(room *v1alpha1.MeetingRoom) {
 			room.Spec.Participants = append(room.Spec.Participants, v1alpha1.Participant{Name: "Cleo"})
 		})
 		w.Until(long, func() error { return IsReady(w.Room("class")) })
-		w.EditSet("groups", WithPlacements("Ada=main", "Ben=red", "Cleo=red"))
+		w.EditSet("groups", fixture.Placed("Ada=main", "Ben=red", "Cleo=red"))
 		step()
 		w.EditRoom("class", func(room *v1alpha1.MeetingRoom) { room.Spec.Participants[2].Role = v1alpha1.RoleCoHost })
 		step()
@@ -80,7 +81,7 @@ var Stories = []Story{
 		w.EditSet("groups", func(set *v1alpha1.BreakoutSet) { set.Spec.State = v1alpha1.DesiredClosed })
 		w.Until(long, w.Closed)
 	}},
-	{"time-up", func(w *World) { lessonWith(w, Lasting(60)) }, func(w *World) {
+	{"time-up", func(w *World) { lessonWith(w, fixture.Lasting(60)) }, func(w *World) {
 		w.Until(long, w.Closed)
 	}},
 	{"delete-room", lesson, func(w *World) {
@@ -203,8 +204,8 @@ func NewSet(changes ...func(*v1alpha1.BreakoutSet)) *v1alpha1.BreakoutSet {
 			CloseGraceSeconds: new(int32(10)),
 		},
 	}
-	WithRooms("red", "blue")(set)
-	WithPlacements("Ada=red", "Ben=blue")(set)
+	fixture.Rooms("red", "blue")(set)
+	fixture.Placed("Ada=red", "Ben=blue")(set)
 	for _, change := range changes {
 		change(set)
 	}
@@ -263,42 +264,4 @@ func (w *World) Closed() error {
 		return fmt.Errorf("the main room is not free")
 	}
 	return nil
-}
-
-// WithRooms gives a set rooms: "red", "red=Red team", or "red/2" for two people.
-func WithRooms(rooms ...string) func(*v1alpha1.BreakoutSet) {
-	return func(set *v1alpha1.BreakoutSet) {
-		set.Spec.Rooms = nil
-		for _, r := range rooms {
-			name, size, limited := strings.Cut(r, "/")
-			name, display, _ := strings.Cut(name, "=")
-			room := v1alpha1.BreakoutRoomSpec{Name: v1alpha1.BreakoutRoomName(name), DisplayName: display}
-			if limited {
-				room.MaxParticipants = new(int32(size[0] - '0'))
-			}
-			set.Spec.Rooms = append(set.Spec.Rooms, room)
-		}
-	}
-}
-
-// WithPlacements places people, such as "Ada=red", and leaves all others in the main room.
-func WithPlacements(placements ...string) func(*v1alpha1.BreakoutSet) {
-	return func(set *v1alpha1.BreakoutSet) {
-		set.Spec.Assignment = &v1alpha1.AssignmentSpec{Mode: v1alpha1.ModeManual}
-		for _, p := range placements {
-			name, room, _ := strings.Cut(p, "=")
-			set.Spec.Assignment.Placements = append(set.Spec.Assignment.Placements,
-				v1alpha1.Placement{Participant: v1alpha1.ParticipantName(name), Room: v1alpha1.BreakoutRoomName(room)})
-		}
-	}
-}
-
-// Lasting gives a set a duration; 0 takes it away.
-func Lasting(seconds int32) func(*v1alpha1.BreakoutSet) {
-	return func(set *v1alpha1.BreakoutSet) {
-		set.Spec.DurationSeconds = nil
-		if seconds != 0 {
-			set.Spec.DurationSeconds = &seconds
-		}
-	}
 }
